@@ -1,0 +1,43 @@
+/** The contract between a host target (local, and later ssh and aws) and every stage after it. */
+import type * as pulumi from "@pulumi/pulumi";
+import type { Problem } from "../../sizing/problem";
+import type { Shell } from "./shell";
+
+/** What a node does in the cluster. */
+export type NodeRole = "coordinator" | "worker";
+
+/** One machine (or one local server process) that carries one Citus node. */
+export interface Host {
+  /** Stable name: "coordinator", or the worker's key in the map of workers. Never an array index. */
+  readonly key: string;
+  /** What its node does. */
+  readonly role: NodeRole;
+  /** What other nodes and clients dial, and what its certificate names. DNS name or IP address. */
+  readonly address: pulumi.Input<string>;
+  /** PostgreSQL's TCP port, 1 to 65535. */
+  readonly port: number;
+  /** Runs scripts there. */
+  readonly shell: Shell;
+}
+
+/** All hosts of one cluster, by key. `coordinator` is always there. */
+export type Hosts = Readonly<Record<string, Host>>;
+
+/** What a cluster needs from its hosts before they may be touched. */
+export interface HostRequirements {
+  /** Extensions that some database asks for, besides citus: each must be installable on every host. */
+  readonly extensions: readonly string[];
+  /** PostgreSQL major version and Citus version asked for; undefined takes what is installed. */
+  readonly postgresVersion?: number;
+  readonly citusVersion?: string;
+}
+
+/** A place where hosts come from, chosen by the user: `localHosts({ … })`. Plain data, so that it can be checked before anything is made. */
+export interface HostTarget {
+  /** Keys and roles of the hosts, known before any of them exists. */
+  readonly nodes: Readonly<Record<string, { readonly role: NodeRole; readonly address: pulumi.Input<string>; readonly port: number }>>;
+  /** Everything wrong with the arguments, paths as the user wrote them. */
+  check(): readonly Problem[];
+  /** Makes the hosts: all preflights first, then each host. */
+  create(name: string, requirements: HostRequirements, opts: pulumi.ComponentResourceOptions): Hosts;
+}

@@ -1,0 +1,77 @@
+/** What a kind of dynamic resource is: a field table and operations. Types only; the engine gives check, diff, adoption, lock, errors and state. */
+import type * as pulumi from "@pulumi/pulumi";
+import type { Problem } from "../../../sizing/problem";
+import type { Connection, Session } from "./session";
+
+/** Args as the provider sees them: every `Input` resolved. Previews may still hold unknowns; `check` never shows those to a kind. */
+export type Resolved<Args> = { readonly [K in keyof Args]: pulumi.Unwrap<Args[K]> };
+
+/** One argument: what a change of it does, whether it is secret, which values it takes. */
+export interface Field<Value> {
+  /** `replace`: delete, then create. `update`: run the kind's update. `store`: only saved, no operation runs. */
+  readonly onChange: "replace" | "update" | "store";
+  /** Encrypted in state, never shown. */
+  readonly secret?: true;
+  /** Why the value is refused, or undefined. Called with known values only. A path within the value may be given. */
+  readonly check?: (value: NonNullable<Value>) => string | readonly Problem[] | undefined;
+}
+
+/** A rule for every argument, optional ones too: an argument without a rule does not compile. */
+export type Fields<Inputs> = { readonly [K in keyof Inputs]-?: Field<Inputs[K]> };
+
+/** An object as it is at this moment. */
+export interface Found<Inputs, State> {
+  /** Every argument that can be seen, as it is now. Arguments that the user left out are ignored. */
+  readonly inputs: Partial<Inputs>;
+  /** The outputs that are not arguments. Plain JSON. */
+  readonly state: State;
+  /** False when a killed run left only a part of it; create then runs again instead of adopting. Default true. */
+  readonly complete?: boolean;
+}
+
+/** What an operation may use. */
+export interface Context {
+  /** One line of progress, shown beside the resource; replaced by the next one. Never give it a secret. */
+  readonly progress: (message: string) => void;
+  /** A line that stays in the output of the run. Never give it a secret. */
+  readonly info: (message: string) => void;
+  /** Runs `use` with a session on the server; at most two sessions a server are open at once. */
+  readonly connect: <T>(connection: Connection, use: (session: Session) => Promise<T>) => Promise<T>;
+}
+
+interface Base<Inputs, State> {
+  /** Type name, the last part of the type token. Part of users' state: never changes. */
+  readonly type: string;
+  /** Change rule, secrecy and range of each argument. */
+  readonly fields: Fields<Inputs>;
+  /** Names of the outputs that are not arguments. */
+  readonly outputs: readonly (keyof State & string)[];
+  /** Rules across arguments; only called when every argument is known and each passed its own check. No network. */
+  readonly check?: (inputs: Inputs) => readonly Problem[];
+  /** The resource id: a natural key, without secrets. */
+  readonly id: (inputs: Inputs) => string;
+  /** The cluster whose topology lock every change takes, or undefined for kinds that touch no server. */
+  readonly lock?: (inputs: Inputs) => Connection;
+  /** Next step per SQLSTATE, appended to the server's message. */
+  readonly hints?: Readonly<Record<string, string>>;
+  /** What differs but may be mended by create instead of being refused. Default: nothing. */
+  readonly mends?: readonly (keyof Inputs & string)[];
+  /** Called by diff when something changes; lines are shown in the preview. Pure. */
+  readonly forecast?: (old: Inputs & State, inputs: Inputs) => readonly string[];
+  /** The object as it is, or undefined when there is none. */
+  readonly read: (inputs: Inputs, context: Context, state?: State) => Promise<Found<Inputs, State> | undefined>;
+  /** Makes the object or finishes a half-made one. Never runs when an equal one exists. */
+  readonly create: (inputs: Inputs, context: Context) => Promise<void>;
+  /** Removes the object; done when it is gone already. Kinds that keep their object open no connection. */
+  readonly delete: (inputs: Inputs, context: Context, state: State) => Promise<void>;
+}
+
+/** A kind of dynamic resource. Without an `update` operation no field may say `update`. */
+export type Kind<Inputs, State> =
+  | (Base<Inputs, State> & {
+      readonly update: (inputs: Inputs, context: Context, old: Inputs & State) => Promise<void>;
+    })
+  | (Base<Inputs, State> & {
+      readonly update?: undefined;
+      readonly fields: { readonly [K in keyof Inputs]-?: Field<Inputs[K]> & { readonly onChange: "replace" | "store" } };
+    });
