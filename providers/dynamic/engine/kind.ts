@@ -56,20 +56,25 @@ interface Base<Inputs, State> {
   readonly hints?: Readonly<Record<string, string>>;
   /** What differs but may be mended by create instead of being refused. Default: nothing. */
   readonly mends?: readonly (keyof Inputs & string)[];
+  /** Why delete leaves the object alone, as a line for the user; undefined where it removes it. Then delete opens no connection. */
+  readonly keeps?: (inputs: Inputs) => string | undefined;
   /** Called by diff when something changes; lines are shown in the preview. Pure. */
   readonly forecast?: (old: Inputs & State, inputs: Inputs) => readonly string[];
   /** The object as it is, or undefined when there is none. */
   readonly read: (inputs: Inputs, context: Context, state?: State) => Promise<Found<Inputs, State> | undefined>;
-  /** Makes the object or finishes a half-made one. Never runs when an equal one exists. */
-  readonly create: (inputs: Inputs, context: Context) => Promise<void>;
-  /** Removes the object; done when it is gone already. Kinds that keep their object open no connection. */
+  /**
+   * Makes the object or finishes a half-made one. Never runs when an equal one exists.
+   * May hand over the state; without it the engine reads the object back.
+   */
+  readonly create: (inputs: Inputs, context: Context) => Promise<State | undefined>;
+  /** Removes the object; done when it is gone already. Not called where `keeps` says why. */
   readonly delete: (inputs: Inputs, context: Context, state: State) => Promise<void>;
 }
 
 /** A kind of dynamic resource. Without an `update` operation no field may say `update`. */
 export type Kind<Inputs, State> =
   | (Base<Inputs, State> & {
-      readonly update: (inputs: Inputs, context: Context, old: Inputs & State) => Promise<void>;
+      readonly update: (inputs: Inputs, context: Context, old: Inputs & State) => Promise<State | undefined>;
     })
   | (Base<Inputs, State> & {
       readonly update?: undefined;

@@ -1,4 +1,8 @@
 /** A session on one PostgreSQL server: connect with verified TLS, settle the session's settings, query, always close. */
+import { setTimeout as delay } from "node:timers/promises";
+import { Client } from "pg";
+import { SqlError, sqlError } from "./errors";
+import { compile, type Sql } from "./sql";
 
 /** Where and as whom to run SQL. TLS with a verified server name is always on. */
 export interface Connection {
@@ -28,7 +32,227 @@ export interface ConnectionTls {
   readonly serverName?: string;
 }
 
-/** Rows of one statement. */
+/** One open session. */
 export interface Session {
-  readonly query: <Row extends object>(statement: unknown) => Promise<Row[]>;
+  /** `host:port`, for messages. */
+  readonly server: string;
+  /**
+   * Rows of one statement. Conditions that pass by themselves (locks, metadata catching up) are tried again for 30 seconds.
+   * @throws SqlError with the server's message
+   */
+  readonly query: <Row extends object>(statement: Sql, limits?: { readonly timeoutSeconds?: number }) => Promise<Row[]>;
+  /** Runs `use` in one transaction; an error rolls back. Statements inside are not tried again. */
+  readonly transaction: <T>(use: () => Promise<T>) => Promise<T>;
+}
+
+const connectTimeoutSeconds = 10;
+const statementTimeoutSeconds = 60;
+const retrySeconds = 30;
+const sessionsPerServer = 2;
+const idleMilliseconds = 1_000;
+
+// An empty search_path, so that nothing a user created can stand in for a function of PostgreSQL or Citus.
+// Sent again when a session is reused, so that no setting of its last user is left.
+const prologue = [
+  "RESET ALL",
+  "SET search_path = ''",
+  "SET lc_messages = 'C'",
+  "SET client_min_messages = 'notice'",
+  "SET lock_timeout = '10s'",
+  `SET statement_timeout = '${String(statementTimeoutSeconds)}s'`,
+  "SET citus.node_connection_timeout = '5s'",
+].join(";");
+
+interface Pooled {
+  readonly client: Client;
+  readonly target: string;
+  readonly notices: string[];
+  usable: boolean;
+  idleTimer?: NodeJS.Timeout;
+}
+
+/** The sessions of one server. Two at most, whatever their database: a small coordinator must not run out of connections because of us. */
+class ServerPool {
+  private open = 0;
+  private readonly idle: Pooled[] = [];
+  private readonly waiting: (() => void)[] = [];
+
+  async use<T>(connection: Connection, applicationName: string, use: (session: Session) => Promise<T>): Promise<T> {
+    await this.enter();
+    try {
+      const pooled = await this.take(connection, applicationName);
+      try {
+        return await use(session(pooled, serverOf(connection)));
+      } catch (error) {
+        pooled.usable = false;
+        throw error;
+      } finally {
+        await this.give(pooled);
+      }
+    } finally {
+      this.leave();
+    }
+  }
+
+  private async enter(): Promise<void> {
+    if (this.open >= sessionsPerServer) await new Promise<void>((resolve) => this.waiting.push(resolve));
+    else this.open += 1;
+  }
+
+  private leave(): void {
+    const next = this.waiting.shift();
+    if (next === undefined) this.open -= 1;
+    else next();
+  }
+
+  private async take(connection: Connection, applicationName: string): Promise<Pooled> {
+    const target = JSON.stringify([connection, applicationName]);
+    const index = this.idle.findIndex((pooled) => pooled.target === target);
+    const [found] = index < 0 ? [] : this.idle.splice(index, 1);
+    if (found !== undefined) {
+      clearTimeout(found.idleTimer);
+      if (found.usable && (await settle(found))) return found;
+      await close(found);
+    }
+    // Idle sessions of other databases count as well: with one entered per place, closing one makes room.
+    while (this.idle.length > 0 && this.idle.length + this.open > sessionsPerServer) {
+      const surplus = this.idle.shift();
+      if (surplus !== undefined) await close(surplus);
+    }
+    return await connect(connection, applicationName, target);
+  }
+
+  private async give(pooled: Pooled): Promise<void> {
+    if (!pooled.usable || this.idle.length + this.open > sessionsPerServer) {
+      await close(pooled);
+      return;
+    }
+    this.idle.push(pooled);
+    pooled.idleTimer = setTimeout(() => {
+      const index = this.idle.indexOf(pooled);
+      if (index >= 0) this.idle.splice(index, 1);
+      void close(pooled);
+    }, idleMilliseconds);
+  }
+}
+
+const serverOf = ({ host, port }: Connection) => `${host}:${String(port)}`;
+const pools = new Map<string, ServerPool>();
+
+/** Runs `use` with a session on the server. @throws SqlError when the server cannot be reached, with host and port */
+export async function connectTo<T>(
+  connection: Connection,
+  applicationName: string,
+  use: (session: Session) => Promise<T>,
+): Promise<T> {
+  const server = serverOf(connection);
+  const pool = pools.get(server) ?? new ServerPool();
+  pools.set(server, pool);
+  return await pool.use(connection, applicationName, use);
+}
+
+async function connect(connection: Connection, applicationName: string, target: string): Promise<Pooled> {
+  const server = serverOf(connection);
+  const { ca, cert, key, serverName } = connection.tls;
+  return await retrying(connectTimeoutSeconds, async () => {
+    const client = new Client({
+      host: connection.host,
+      port: connection.port,
+      database: connection.database,
+      user: connection.user,
+      // Without one, node-postgres would look for PGPASSWORD and a password file.
+      password: connection.password ?? "",
+      ssl: { ca, cert, key, rejectUnauthorized: true, minVersion: "TLSv1.2", ...(serverName === undefined ? {} : { servername: serverName }) },
+      application_name: applicationName.slice(0, 63),
+      connectionTimeoutMillis: connectTimeoutSeconds * 1_000,
+      keepAlive: true,
+    });
+    const pooled: Pooled = { client, target, notices: [], usable: true };
+    client.on("notice", ({ severity, message }) => {
+      if (severity === "WARNING" && message !== undefined) pooled.notices.push(message);
+    });
+    client.on("error", () => (pooled.usable = false));
+    client.on("end", () => (pooled.usable = false));
+    try {
+      await client.connect();
+      await client.query(prologue);
+      return pooled;
+    } catch (cause) {
+      await close(pooled);
+      throw sqlError(cause, server);
+    }
+  });
+}
+
+async function settle({ client }: Pooled): Promise<boolean> {
+  return await client.query(prologue).then(
+    () => true,
+    // The server ended it while it was idle; a new one is opened instead.
+    () => false,
+  );
+}
+
+async function close(pooled: Pooled): Promise<void> {
+  clearTimeout(pooled.idleTimer);
+  pooled.usable = false;
+  // A broken connection may refuse to close; it is gone either way.
+  await pooled.client.end().catch(() => undefined);
+}
+
+function session(pooled: Pooled, server: string): Session {
+  let inTransaction = false;
+  const run = async <Row extends object>(statement: Sql, timeoutSeconds: number): Promise<Row[]> => {
+    pooled.notices.length = 0;
+    try {
+      if (timeoutSeconds !== statementTimeoutSeconds) {
+        await pooled.client.query(`SET statement_timeout = '${String(timeoutSeconds)}s'`);
+      }
+      // A server that hangs never answers the server-side timeout either.
+      const statementConfig = { ...compile(statement), query_timeout: (timeoutSeconds + 10) * 1_000 };
+      const { rows }: { rows: Row[] } = await pooled.client.query(statementConfig);
+      if (timeoutSeconds !== statementTimeoutSeconds) {
+        await pooled.client.query(`SET statement_timeout = '${String(statementTimeoutSeconds)}s'`);
+      }
+      return rows;
+    } catch (cause) {
+      throw sqlError(cause, server, pooled.notices);
+    }
+  };
+  return {
+    server,
+    query: async <Row extends object>(statement: Sql, limits: { readonly timeoutSeconds?: number } = {}) => {
+      const timeoutSeconds = limits.timeoutSeconds ?? statementTimeoutSeconds;
+      const attempt = () => run<Row>(statement, timeoutSeconds);
+      // Without an answer nobody knows whether the statement ran, so only a server's refusal is tried again.
+      return inTransaction ? await attempt() : await retrying(retrySeconds, attempt, (error) => error.code !== undefined);
+    },
+    transaction: async (use) => {
+      await run({ parts: ["BEGIN"] }, statementTimeoutSeconds);
+      inTransaction = true;
+      try {
+        const result = await use();
+        await run({ parts: ["COMMIT"] }, statementTimeoutSeconds);
+        return result;
+      } catch (error) {
+        // The error is the news; a failing rollback means that the connection, and with it the transaction, is gone.
+        await run({ parts: ["ROLLBACK"] }, statementTimeoutSeconds).catch(() => undefined);
+        throw error;
+      } finally {
+        inTransaction = false;
+      }
+    },
+  };
+}
+
+async function retrying<T>(seconds: number, attempt: () => Promise<T>, allowed: (error: SqlError) => boolean = () => true): Promise<T> {
+  const deadline = Date.now() + seconds * 1_000;
+  for (let pause = 100; ; pause = Math.min(pause * 2, 3_000)) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const wait = pause * (0.5 + Math.random() / 2);
+      if (!(error instanceof SqlError) || !error.retry || !allowed(error) || Date.now() + wait > deadline) throw error;
+      await delay(wait);
+    }
+  }
 }

@@ -1,0 +1,136 @@
+/** A kind as the provider that Pulumi calls: check, diff, create, read, update, delete. State outlives releases, so what they take and give is a contract. */
+import type * as dynamic from "@pulumi/pulumi/dynamic";
+import { describeProblems } from "../../../sizing/problem";
+import { operationError } from "./errors";
+import type { Context, Found, Kind } from "./kind";
+import { withClusterLock } from "./lock";
+import { engineLog, type Log } from "./log";
+import { changesOf, checkInputs, equal, inputsOf, isUnknown, secretNames, stateOf, type Properties } from "./rules";
+import { connectTo } from "./session";
+
+/** What Pulumi's provider process calls; every method is there. */
+export type Provider = Required<Pick<dynamic.ResourceProvider, "check" | "diff" | "create" | "read" | "update" | "delete">>;
+
+/** The provider of one kind. */
+export function provider<Inputs extends object, State extends object>(kind: Kind<Inputs, State>): Provider {
+  const operate = async <T>(verb: string, properties: Properties, work: (inputs: Inputs, context: Context) => Promise<T>): Promise<T> => {
+    const inputs = inputsOf(kind, properties);
+    const owner = `${verb} ${kind.type} ${kind.id(inputs)}`;
+    const context = contextOf(engineLog(properties["logUrn"]), owner);
+    try {
+      if (verb === "read" || kind.lock === undefined) return await work(inputs, context);
+      return await withClusterLock(kind.lock(inputs), owner, () => work(inputs, context));
+    } catch (error) {
+      throw operationError(verb, kind.type, kind.id(inputs), error, kind.hints);
+    }
+  };
+
+  return {
+    check: (_olds: Properties, news: Properties) =>
+      Promise.resolve({
+        inputs: news,
+        // With a property name the CLI would print the value beside the reason, secrets included.
+        failures: checkInputs(kind, news).map((problem) => ({ property: "", reason: describeProblems([problem]) })),
+      }),
+
+    diff: (_id: string, olds: Properties, news: Properties) => {
+      const { replace, update, store } = changesOf(kind, olds, news);
+      const changes = replace.length + update.length + store.length > 0;
+      if (changes && kind.forecast !== undefined && !isUnknown(news)) {
+        const log = engineLog(news["logUrn"]);
+        for (const line of kind.forecast(both(kind, olds), inputsOf(kind, news))) log(line, false);
+      }
+      // Two objects of one name cannot exist side by side, so the old one always goes first.
+      return Promise.resolve({ changes, replaces: [...replace], deleteBeforeReplace: true });
+    },
+
+    create: async (news: Properties) => {
+      const state = await operate("create", news, async (inputs, context) => {
+        const found = await kind.read(inputs, context);
+        if (found !== undefined && isAsAsked(kind, inputs, found)) {
+          context.info(`${kind.type} "${kind.id(inputs)}" exists exactly as asked; it is managed here from this run on`);
+          return found.state;
+        }
+        return await settled(kind, inputs, context, await kind.create(inputs, context));
+      });
+      return { id: kind.id(inputsOf(kind, news)), outs: outputsOf(kind, news, state) };
+    },
+
+    read: async (id: string, properties: Properties) => {
+      const found = await operate("read", properties, (inputs, context) => kind.read(inputs, context, stateOf(kind, properties)));
+      if (found === undefined) return {};
+      // What the user left out is the server's to choose, so it is no drift.
+      const seen = Object.entries(found.inputs).filter(([name]) => properties[name] !== undefined && properties[name] !== null);
+      const now = { ...properties, ...Object.fromEntries(seen) };
+      return { id, props: outputsOf(kind, now, found.state), inputs: plainJson(argumentsOf(kind, now)) };
+    },
+
+    update: async (_id: string, olds: Properties, news: Properties) => {
+      const { update: run } = kind;
+      if (run === undefined || changesOf(kind, olds, news).update.length === 0) {
+        return { outs: outputsOf(kind, news, stateOf(kind, olds)) };
+      }
+      const state = await operate("update", news, async (inputs, context) =>
+        settled(kind, inputs, context, await run(inputs, context, both(kind, olds))),
+      );
+      return { outs: outputsOf(kind, news, state) };
+    },
+
+    delete: async (_id: string, properties: Properties) => {
+      const kept = kind.keeps?.(inputsOf(kind, properties));
+      if (kept !== undefined) engineLog(properties["logUrn"])(kept, false);
+      else await operate("delete", properties, (inputs, context) => kind.delete(inputs, context, stateOf(kind, properties)));
+    },
+  };
+}
+
+function contextOf(log: Log, owner: string): Context {
+  return {
+    progress: (message) => {
+      log(message, true);
+    },
+    info: (message) => {
+      log(message, false);
+    },
+    connect: (connection, use) => connectTo(connection, `pulumi-citus ${owner}`, use),
+  };
+}
+
+/** True when the found object can be adopted, false when create may finish it. @throws what differs, both sides shown */
+function isAsAsked<Inputs extends object, State>(kind: Kind<Inputs, State>, inputs: Inputs, found: Found<Inputs, State>): boolean {
+  const asked: Properties = Object.fromEntries(Object.entries(inputs));
+  const there: Properties = Object.fromEntries(Object.entries(found.inputs));
+  const different = Object.keys(there).filter((name) => asked[name] !== undefined && !equal(asked[name], there[name]));
+  const refused = different.filter((name) => !(kind.mends ?? []).some((mended) => mended === name));
+  if (refused.length === 0) return different.length === 0 && found.complete !== false;
+  const secrets = secretNames(kind);
+  const shown = (name: string, value: unknown) => (secrets.includes(name) ? "[secret]" : JSON.stringify(value));
+  const lines = refused.map((name) => `${name} is ${shown(name, there[name])}, asked for ${shown(name, asked[name])}`);
+  throw new Error(`it exists already and differs: ${lines.join("; ")}. Ask for what is there, or change it there first`);
+}
+
+/** The state that the operation handed over, or what is there now. */
+async function settled<Inputs, State>(kind: Kind<Inputs, State>, inputs: Inputs, context: Context, state: State | undefined): Promise<State> {
+  const now = state ?? (await kind.read(inputs, context))?.state;
+  if (now === undefined) throw new Error("it is not there although every statement succeeded; run `pulumi up --refresh`");
+  return now;
+}
+
+const both = <Inputs, State>(kind: Kind<Inputs, State>, olds: Properties): Inputs & State => ({
+  ...inputsOf(kind, olds),
+  ...stateOf(kind, olds),
+});
+
+/** Everything that is an input: the kind's arguments and what the engine adds. */
+function argumentsOf<Inputs, State>(kind: Kind<Inputs, State>, properties: Properties): Properties {
+  return Object.fromEntries(Object.entries(properties).filter(([name]) => !kind.outputs.some((output) => output === name)));
+}
+
+const outputsOf = <Inputs, State>(kind: Kind<Inputs, State>, properties: Properties, state: State) =>
+  plainJson({ ...argumentsOf(kind, properties), ...state });
+
+/** State must be plain JSON: an undefined value fails after the side effect, and the object would be forgotten. */
+function plainJson(value: object): Record<string, unknown> {
+  const plain: unknown = JSON.parse(JSON.stringify(value));
+  return typeof plain === "object" && plain !== null ? { ...plain } : {};
+}

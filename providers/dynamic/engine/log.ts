@@ -1,0 +1,29 @@
+/** Lines that users see beside a resource while it works, through the engine's own log. */
+import { createRequire } from "node:module";
+import { EngineClient } from "@pulumi/pulumi/proto/engine_grpc_pb";
+import { LogRequest, LogSeverity } from "@pulumi/pulumi/proto/engine_pb";
+
+/** Where lines go. `ephemeral` ones are replaced by the next; others stay in the run's output. */
+export type Log = (message: string, ephemeral: boolean) => void;
+
+// The client insists on credentials of the very copy of gRPC that the SDK loads, so it is resolved from there.
+const grpc: typeof import("@grpc/grpc-js") = createRequire(require.resolve("@pulumi/pulumi"))("@grpc/grpc-js");
+
+let client: EngineClient | undefined;
+
+/** The log of one resource. Outside a provider process, where no engine listens, lines are dropped. */
+export function engineLog(urn: unknown): Log {
+  // The engine passes its address as the provider's first argument (pulumi/pulumi sdk/nodejs/cmd/dynamic-provider).
+  const address = process.argv[2];
+  if (typeof urn !== "string" || !urn.startsWith("urn:") || address === undefined || !/:\d+$/.test(address)) return () => undefined;
+  return (message, ephemeral) => {
+    client ??= new EngineClient(address, grpc.credentials.createInsecure());
+    const request = new LogRequest();
+    request.setSeverity(LogSeverity.INFO);
+    request.setMessage(message);
+    request.setUrn(urn);
+    request.setEphemeral(ephemeral);
+    // Progress is a courtesy: a line that cannot be shown must not fail the work.
+    client.log(request, () => undefined);
+  };
+}

@@ -1,0 +1,38 @@
+/** The resource class behind every kind: registers with a stub that loads the installed package, so state never holds our logic. */
+import * as pulumi from "@pulumi/pulumi";
+
+/**
+ * What state holds instead of code. A contract for ever: state of every release calls it.
+ * (pulumi/pulumi sdk/nodejs/cmd/dynamic-provider runs `exports.handler()` of this text in the program's folder.)
+ */
+export const stub = (type: string) => `exports.handler = () => require("pulumi-citus/provider").kind(${JSON.stringify(type)})`;
+
+/** The type token of a kind. */
+export const typeToken = (type: string) => `pulumi-nodejs:dynamic/citus:${type}`;
+
+/** Base of all dynamic resources of this package. */
+export abstract class DynamicResource extends pulumi.CustomResource {
+  protected constructor(
+    kind: { readonly type: string; readonly fields: Readonly<Record<string, { readonly secret?: true }>>; readonly outputs: readonly string[] },
+    name: string,
+    args: object,
+    opts?: pulumi.CustomResourceOptions,
+  ) {
+    const inputs = Object.entries(args)
+      .filter(([field]) => field in kind.fields)
+      .map(([field, value]: [string, unknown]) => [field, kind.fields[field]?.secret === true ? pulumi.secret(value) : value]);
+    const outputs = kind.outputs.map((output) => [output, undefined]);
+    super(
+      typeToken(kind.type),
+      name,
+      {
+        ...Object.fromEntries(outputs),
+        ...Object.fromEntries(inputs),
+        // Lets the provider show progress beside this resource; its methods are not told the URN.
+        logUrn: pulumi.createUrn(name, typeToken(kind.type), opts?.parent),
+        __provider: stub(kind.type),
+      },
+      pulumi.mergeOptions(opts, { hideDiffs: ["__provider", "logUrn"] }),
+    );
+  }
+}

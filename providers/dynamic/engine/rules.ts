@@ -1,0 +1,91 @@
+/** check and diff of every kind, from its field table. Pure: no network, no clock; unknown values of a preview are tolerated at any depth. */
+import { isDeepStrictEqual } from "node:util";
+import type { Problem } from "../../../sizing/problem";
+import type { Field, Kind } from "./kind";
+
+// What the Node provider server receives for a value that a preview does not know (pulumi/pulumi sdk/nodejs/runtime/rpc.ts).
+const unknownValue = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+
+/** Inputs or outputs as they travel: plain JSON by argument name. */
+export type Properties = Readonly<Record<string, unknown>>;
+
+/** Does the value hold something that a preview does not know? */
+export function isUnknown(value: unknown): boolean {
+  if (typeof value === "object" && value !== null) return Object.values(value).some(isUnknown);
+  return value === unknownValue;
+}
+
+/** Left out and undefined and null are the same: JSON has no undefined, and the engine drops nulls. */
+const isAbsent = (value: unknown): value is null | undefined => value === undefined || value === null;
+
+const fieldsOf = <Inputs, State>(kind: Kind<Inputs, State>): [string, Field<unknown>][] => Object.entries(kind.fields);
+
+/** Everything wrong with the inputs; what is unknown is passed over. */
+export function checkInputs<Inputs, State>(kind: Kind<Inputs, State>, inputs: Properties): readonly Problem[] {
+  const fields = fieldsOf(kind);
+  const strange = Object.keys(inputs)
+    .filter((name) => !name.startsWith("__") && name !== "logUrn" && !(name in kind.fields))
+    .map((name) => ({ path: name, reason: `is not an argument of ${kind.type}; leave it out` }));
+  const ofFields = fields.flatMap(([name, field]) => problemsOf(name, field, inputs[name]));
+  const problems = [...strange, ...ofFields];
+  if (problems.length > 0 || kind.check === undefined || fields.some(([name]) => isUnknown(inputs[name]))) return problems;
+  return kind.check(inputsOf(kind, inputs));
+}
+
+function problemsOf(name: string, field: Field<unknown>, value: unknown): readonly Problem[] {
+  if (field.check === undefined || isAbsent(value) || isUnknown(value)) return [];
+  const found = field.check(value);
+  if (found === undefined) return [];
+  if (typeof found === "string") return [{ path: name, reason: found }];
+  return found.map(({ path, reason }) => ({ path: path === "" ? name : `${name}.${path}`, reason }));
+}
+
+/** What changes: names of the arguments, by the rule that the change follows. */
+export interface Changes {
+  readonly replace: readonly string[];
+  readonly update: readonly string[];
+  readonly store: readonly string[];
+}
+
+/** Compares the last outputs with the inputs. An unknown value counts as a change of an argument that a server would see. */
+export function changesOf<Inputs, State>(kind: Kind<Inputs, State>, old: Properties, inputs: Properties): Changes {
+  const changed = fieldsOf(kind).filter(([name]) => !equal(old[name], inputs[name]));
+  const by = (rule: Field<unknown>["onChange"]) => changed.filter(([, field]) => field.onChange === rule).map(([name]) => name);
+  return { replace: by("replace"), update: by("update"), store: by("store") };
+}
+
+/** Equal as JSON: the order of keys and absent values do not matter. */
+export function equal(one: unknown, other: unknown): boolean {
+  return isDeepStrictEqual(normal(one), normal(other));
+}
+
+function normal(value: unknown): unknown {
+  if (isAbsent(value)) return undefined;
+  if (Array.isArray(value)) return value.map(normal);
+  if (typeof value !== "object") return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, entry]) => !isAbsent(entry))
+      .map(([name, entry]) => [name, normal(entry)]),
+  );
+}
+
+/** Only the kind's own arguments. The one place where JSON that passed the checks becomes the kind's type. */
+export function inputsOf<Inputs, State>(kind: Kind<Inputs, State>, properties: Properties): Inputs {
+  const own = fieldsOf(kind)
+    .filter(([name]) => !isAbsent(properties[name]))
+    .map(([name]) => [name, properties[name]]);
+  return Object.fromEntries(own) as Inputs;
+}
+
+/** Only the kind's outputs that are not arguments. */
+export function stateOf<Inputs, State>(kind: Kind<Inputs, State>, properties: Properties): State {
+  return Object.fromEntries(kind.outputs.map((name) => [name, properties[name]])) as State;
+}
+
+/** Arguments that must never be shown. */
+export function secretNames<Inputs, State>(kind: Kind<Inputs, State>): readonly string[] {
+  return fieldsOf(kind)
+    .filter(([, field]) => field.secret === true)
+    .map(([name]) => name);
+}
