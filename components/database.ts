@@ -1,0 +1,114 @@
+/** CitusDatabase: one database on all nodes: created with citus everywhere, its nodes joined, then its other extensions. After node configuration, before fencing. */
+import * as pulumi from "@pulumi/pulumi";
+import { Database } from "../providers/dynamic/database";
+import type { Connection } from "../providers/dynamic/engine/session";
+import { Extension } from "../providers/dynamic/extension";
+import { Nodes } from "../providers/dynamic/nodes";
+import type { TransferMode } from "../providers/dynamic/nodes/drain";
+import type { HostAddress } from "./hosts/host";
+
+/** One extension of a database. */
+export interface DatabaseExtensionArgs {
+  /** Version. Changing it updates the extension on every node. @default - the one that the installed package brings */
+  readonly version?: string;
+  /** Schema for its objects. Changing it moves them. @default - the extension's own, else public */
+  readonly schema?: string;
+}
+
+/** What a database of a cluster is. Plain values: they are checked before anything is made. */
+export interface CitusDatabaseSpec {
+  /** Role that owns it: a login role of the cluster or a role that exists on every node. Changing it updates the database. @default "postgres" */
+  readonly owner?: string;
+  /** Character encoding. Changing it replaces the resource, never the data: the old database is kept and stands in the way. @default - the servers' */
+  readonly encoding?: string;
+  /** Collation and character classification. Changing it: as `encoding`. @default - the servers' */
+  readonly locale?: string;
+  /** Extensions besides citus, by name; their packages must be installed on every host. Taking one out keeps it in the database. @default {} */
+  readonly extensions?: Readonly<Record<string, DatabaseExtensionArgs>>;
+  /** What taking the database out, or destroying the stack, does to it: "keep" leaves it with its data, "drop" drops it on every node. @default "keep" */
+  readonly onDelete?: "keep" | "drop";
+}
+
+/** Arguments of {@link CitusDatabase}. */
+export interface CitusDatabaseArgs extends CitusDatabaseSpec {
+  /** Name, 1 to 63 bytes. @default - the resource's name */
+  readonly database?: string;
+  /** The coordinator, as a superuser, in the database `postgres`. */
+  readonly connection: pulumi.Input<Connection>;
+  /** All nodes by stable key; exactly one is the coordinator. A worker that is taken out is drained and removed. */
+  readonly nodes: Readonly<Record<string, HostAddress>>;
+  /** May the coordinator hold shards? @default false */
+  readonly coordinatorHoldsShards?: boolean;
+  /** How shards move when a worker leaves. @default "auto" */
+  readonly transferMode?: TransferMode;
+  /** Time for all moves when workers leave. Unit: seconds. @default 14400 */
+  readonly drainTimeoutSeconds?: number;
+}
+
+/** One database on all nodes. Usable alone, on hosts that run PostgreSQL with Citus. */
+export class CitusDatabase extends pulumi.ComponentResource {
+  static readonly type = "citus:index:CitusDatabase";
+  /** The coordinator, in this database, as the superuser; resolved once the database is complete. Secret. */
+  readonly connection: pulumi.Output<Connection>;
+  /** The joined nodes. What needs a complete database depends on it; what may only happen after workers left, too. */
+  readonly nodes: Nodes;
+
+  constructor(name: string, args: CitusDatabaseArgs, opts?: pulumi.ComponentResourceOptions) {
+    const databaseName = args.database ?? name;
+    super(CitusDatabase.type, name, { database: databaseName, workers: workersOf(args.nodes) }, opts);
+    // Said for every child: a component's own dependencies do not order its children's deletion.
+    const dependsOn = opts?.dependsOn;
+    const child = { parent: this, ...(dependsOn === undefined ? {} : { dependsOn }) };
+    const coordinator = coordinatorOf(args.nodes);
+    const connection = pulumi.secret(pulumi.output(args.connection)).apply((to): Connection => ({ ...to, database: databaseName }));
+
+    const database = new Database(
+      name,
+      {
+        connection: args.connection,
+        nodes: Object.fromEntries(Object.entries(args.nodes).map(([key, node]) => [key, serverOf(node)])),
+        name: databaseName,
+        owner: args.owner,
+        encoding: args.encoding,
+        locale: args.locale,
+        onDelete: args.onDelete,
+      },
+      child,
+    );
+    this.nodes = new Nodes(
+      name,
+      {
+        connection,
+        coordinator: { ...serverOf(coordinator), shouldHaveShards: args.coordinatorHoldsShards },
+        workers: workersOf(args.nodes),
+        transferMode: args.transferMode,
+        drainTimeoutSeconds: args.drainTimeoutSeconds,
+      },
+      pulumi.mergeOptions(child, { dependsOn: database }),
+    );
+    const extensions = Object.entries(args.extensions ?? {}).map(
+      ([extension, wanted]) =>
+        new Extension(
+          `${name}-${extension}`,
+          { connection, name: extension, version: wanted.version, schema: wanted.schema, onDelete: args.onDelete },
+          pulumi.mergeOptions(child, { dependsOn: this.nodes }),
+        ),
+    );
+    const complete = pulumi.all([this.nodes.urn, ...extensions.map(({ urn }) => urn)]);
+    this.connection = pulumi.all([connection, complete]).apply(([to]) => to);
+    this.registerOutputs({ database: databaseName });
+  }
+}
+
+const serverOf = ({ address, port }: HostAddress) => ({ host: address, port });
+
+function workersOf(nodes: CitusDatabaseArgs["nodes"]) {
+  const workers = Object.entries(nodes).filter(([, { role }]) => role === "worker");
+  return Object.fromEntries(workers.map(([key, node]) => [key, serverOf(node)]));
+}
+
+function coordinatorOf(nodes: CitusDatabaseArgs["nodes"]): HostAddress {
+  const coordinator = Object.values(nodes).find(({ role }) => role === "coordinator");
+  if (coordinator === undefined) throw new pulumi.RunError("nodes: has no coordinator; give one node the role \"coordinator\"");
+  return coordinator;
+}

@@ -1,0 +1,125 @@
+/** May a server join this cluster? Facts by a direct connection, verdict pure. Citus itself would take over a foreign worker and drop tables of the same name without a question. */
+import type { Context } from "../engine/kind";
+import { at, onEach, type ServerAddress } from "../engine/server";
+import type { Connection, Session } from "../engine/session";
+import { sql } from "../engine/sql";
+
+/** What one server says of itself. */
+export interface ServerFacts {
+  readonly systemIdentifier: string;
+  readonly inRecovery: boolean;
+  /** Version of the citus extension in the database; undefined where it is missing. */
+  readonly citusVersion?: string;
+  /** Its group in the cluster that it belongs to; 0 for a free server. */
+  readonly groupId: number;
+  /** The coordinator of the cluster that it belongs to. */
+  readonly coordinator?: string;
+  /** Rows in its own pg_dist_node. */
+  readonly nodeCount: number;
+  /** Tables, views and sequences that users made, as schema.name. */
+  readonly relations: readonly string[];
+}
+
+/** What the cluster knows before anything joins. */
+export interface ClusterFacts {
+  readonly citusVersion: string;
+  /** Citus tables, as schema.name. */
+  readonly tables: readonly string[];
+  /** System identifier of every registered node, by its address. */
+  readonly identifiers: Readonly<Record<string, string>>;
+}
+
+/** Why the servers may not join; every reason of every server. */
+export function refusals(cluster: ClusterFacts, arrivals: Readonly<Record<string, ServerFacts & { readonly address: string }>>): readonly string[] {
+  const seen = new Map(Object.entries(cluster.identifiers).map(([address, identifier]) => [identifier, address]));
+  return Object.entries(arrivals).flatMap(([key, facts]) => {
+    const twin = seen.get(facts.systemIdentifier);
+    seen.set(facts.systemIdentifier, facts.address);
+    const collisions = facts.relations.filter((relation) => cluster.tables.includes(relation));
+    const reasons = [
+      twin === undefined ? undefined : `is the same server as ${twin} under a second name; leave one of them out`,
+      facts.inRecovery ? "is in recovery, a standby of another server; promote it first or name its primary" : undefined,
+      facts.citusVersion === undefined ? "has no citus extension in this database; create it there with a Database resource that lists this node" : undefined,
+      facts.citusVersion !== undefined && facts.citusVersion !== cluster.citusVersion
+        ? `has citus ${facts.citusVersion}, the coordinator ${cluster.citusVersion}; run ALTER EXTENSION citus UPDATE on every node first`
+        : undefined,
+      // A twin belongs to this cluster, of course.
+      twin === undefined && facts.groupId !== 0
+        ? `belongs to a cluster already, whose coordinator is ${facts.coordinator ?? "not known"}; remove it there first (citus_remove_node), then run DROP EXTENSION citus on it`
+        : undefined,
+      twin === undefined && facts.groupId === 0 && facts.nodeCount > 0
+        ? "is the coordinator of a cluster of its own; a coordinator cannot become a worker"
+        : undefined,
+      collisions.length > 0
+        ? `has tables of the same name as tables of the cluster, which joining would drop: ${collisions.slice(0, 5).join(", ")}; move or rename them there first`
+        : undefined,
+    ];
+    return reasons.filter((reason) => reason !== undefined).map((reason) => `node "${key}" (${facts.address}) ${reason}`);
+  });
+}
+
+const relationsSql = sql`
+  SELECT format('%I.%I', n.nspname, c.relname) AS relation FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+   WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+     AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'citus', 'citus_internal', 'columnar', 'columnar_internal', 'pg_toast')
+     AND c.relname NOT IN ('citus_tables', 'citus_schemas')`;
+
+async function serverFacts(session: Session): Promise<ServerFacts> {
+  const [server] = await session.query<{ identifier: string; recovering: boolean; version: string | null }>(sql`
+    SELECT system_identifier::text AS identifier, pg_is_in_recovery() AS recovering,
+           (SELECT extversion FROM pg_extension WHERE extname = 'citus') AS version FROM pg_control_system()`);
+  const relations = (await session.query<{ relation: string }>(relationsSql)).map(({ relation }) => relation);
+  const facts = { systemIdentifier: server?.identifier ?? "", inRecovery: server?.recovering ?? false, groupId: 0, nodeCount: 0, relations };
+  if (server === undefined || server.version === null) return facts;
+  const [citus] = await session.query<{ groupId: number; nodeCount: number; coordinator: string | null }>(sql`
+    SELECT (SELECT groupid FROM pg_dist_local_group) AS "groupId", (SELECT count(*)::int FROM pg_dist_node) AS "nodeCount",
+           (SELECT nodename || ':' || nodeport FROM pg_dist_node WHERE groupid = 0 LIMIT 1) AS coordinator`);
+  return {
+    ...facts,
+    citusVersion: server.version,
+    groupId: citus?.groupId ?? 0,
+    nodeCount: citus?.nodeCount ?? 0,
+    ...(citus?.coordinator == null ? {} : { coordinator: citus.coordinator }),
+  };
+}
+
+async function clusterFacts(session: Session): Promise<ClusterFacts> {
+  const [version] = await session.query<{ version: string }>(sql`SELECT extversion AS version FROM pg_extension WHERE extname = 'citus'`);
+  const tables = await session.query<{ relation: string }>(sql`
+    SELECT format('%I.%I', n.nspname, c.relname) AS relation
+      FROM pg_dist_partition JOIN pg_class c ON c.oid = logicalrelid JOIN pg_namespace n ON n.oid = c.relnamespace`);
+  // Asks every registered node; the coordinator answers for itself also where it is not registered.
+  const identifiers = await session.query<{ node: string; identifier: string }>(sql`
+    SELECT coalesce(nodename || ':' || nodeport, 'the coordinator') AS node, result AS identifier
+      FROM run_command_on_all_nodes('SELECT system_identifier FROM pg_control_system()') LEFT JOIN pg_dist_node USING (nodeid) WHERE success`);
+  return {
+    citusVersion: version?.version ?? "",
+    tables: tables.map(({ relation }) => relation),
+    identifiers: Object.fromEntries(identifiers.map(({ node, identifier }) => [node, identifier])),
+  };
+}
+
+/** Refuses every server that must not join, all reasons at once, before anything is changed. */
+export async function checkArrivals(
+  session: Session,
+  context: Context,
+  connection: Connection,
+  arrivals: Readonly<Record<string, ServerAddress>>,
+): Promise<void> {
+  const cluster = await clusterFacts(session);
+  const facts = await onEach(context, connection, arrivals, connection.database, async (arrival) => ({
+    ...(await serverFacts(arrival)),
+    address: arrival.server,
+  }));
+  const reasons = refusals(cluster, facts);
+  if (reasons.length > 0) throw new Error(reasons.join("; "));
+}
+
+/** Is the server there to be told that it left? */
+export async function answers(context: Context, connection: Connection, address: ServerAddress): Promise<boolean> {
+  return await context.connect(at(connection, address, connection.database), (session) => session.query(sql`SELECT`)).then(
+    () => true,
+    // Whatever the reason, it cannot be told.
+    () => false,
+  );
+}
