@@ -1,5 +1,5 @@
 // The one test command: tools, types, linters, tests; then what was skipped and why, and one closing line of counts.
-// Arguments go to mocha: npm test -- --grep Nodes
+// Arguments go to mocha: npm test -- --grep Nodes. One file alone, without the rest: npx mocha dist/tests/sizing/plan.test.js
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -30,7 +30,7 @@ async function checkStyle() {
 async function runTests(args) {
   const file = join(root, ".cache", `test-result-${process.pid}.json`);
   const mocha = join(root, "node_modules", "mocha", "bin", "mocha.js");
-  const child = spawn(process.execPath, [mocha, ...args], {
+  const child = spawn(process.execPath, [mocha, "dist/tests/**/*.test.js", ...args], {
     cwd: root,
     env: { ...process.env, TEST_RESULT_FILE: file },
     stdio: "inherit",
