@@ -1,0 +1,53 @@
+/** Fencing: the current revocation list and the exact pg_hba.conf on every remaining host, and the end of connections that
+ *  revoked certificates hold. Runs after Nodes, so that a leaving node is drained first. Reads pg_stat_ssl; PostgreSQL 15 or newer. */
+import * as pulumi from "@pulumi/pulumi";
+import type { Hosts } from "./hosts/host";
+
+/** Arguments of {@link Fencing}. */
+export interface FencingArgs {
+  /** The remaining hosts. */
+  readonly hosts: Hosts;
+  /** Exact pg_hba.conf of each host, by its key. */
+  readonly hba: Readonly<Record<string, pulumi.Input<string>>>;
+  /** The current revocation list, PEM. */
+  readonly revocationList: pulumi.Input<string>;
+  /** Serial numbers of the revoked certificates, decimal. */
+  readonly revokedSerials: pulumi.Input<readonly pulumi.Input<string>[]>;
+}
+
+/** Shuts removed nodes out of all remaining ones. */
+export class Fencing extends pulumi.ComponentResource {
+  static readonly type = "citus:index:Fencing";
+  /** By the host's key: resolved once the host is fenced. */
+  readonly fenced: Readonly<Record<string, pulumi.Resource>>;
+  /** By the host's key, what the last run did. */
+  readonly outcomes: Readonly<Record<string, pulumi.Output<string>>>;
+
+  /** `opts.dependsOn` names the Nodes whose leaving workers are to be gone before. */
+  constructor(name: string, args: FencingArgs, opts?: pulumi.ComponentResourceOptions) {
+    super(Fencing.type, name, { revokedSerials: args.revokedSerials }, opts);
+    const serials = pulumi.output(args.revokedSerials).apply((all) => all.join(" "));
+    const runs = Object.values(args.hosts).map((host) => {
+      const run = host.shell.run(
+        `${name}-${host.key}`,
+        {
+          files: ["components/node-configuration/server-files.sh", "components/node-configuration/fence.sh"],
+          values: {
+            HBA: pulumi.output(args.hba[host.key] ?? missing(host.key)),
+            REVOCATION_LIST: args.revocationList,
+            REVOKED_SERIALS: serials,
+          },
+        },
+        { parent: this, dependsOn: [host.created] },
+      );
+      return [host.key, run] as const;
+    });
+    this.fenced = Object.fromEntries(runs.map(([key, { resource }]) => [key, resource]));
+    this.outcomes = Object.fromEntries(runs.map(([key, { outcome }]) => [key, outcome]));
+    this.registerOutputs({ outcomes: this.outcomes });
+  }
+}
+
+function missing(key: string): never {
+  throw new pulumi.RunError(`hba.${key}: is missing; every host needs its pg_hba.conf`);
+}

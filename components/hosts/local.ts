@@ -1,0 +1,228 @@
+/** Local hosts: one PostgreSQL server per node as a process of this machine, one folder per node. For development, tests and demos.
+ *  As root the servers run as an unprivileged user, since PostgreSQL refuses root. Needs bash. */
+import { isAbsolute, normalize } from "node:path";
+import { userInfo } from "node:os";
+import * as pulumi from "@pulumi/pulumi";
+import { Preflight } from "../../providers/dynamic/preflight";
+import { describeProblems, type Problem } from "../../sizing/problem";
+import { addressProblem, type Host, type HostRequirements, type Hosts, type HostTarget, type NodeRole } from "./host";
+import { localShell } from "./shell";
+
+/** One local server. */
+export interface LocalHostArgs {
+  /** TCP port. Range: 1 to 65535; each host its own. */
+  readonly port: number;
+}
+
+/** Arguments of {@link localHosts}. Plain values, so that they can be checked before anything is made. */
+export interface LocalHostTargetArgs {
+  /** Folder that holds one folder per host. Absolute; at most 80 bytes, since Unix sockets lie in it. It is made if missing. */
+  readonly folder: string;
+  /** The coordinator. */
+  readonly coordinator: LocalHostArgs;
+  /** The workers, by stable keys. */
+  readonly workers: Readonly<Record<string, LocalHostArgs>>;
+  /** What nodes and clients dial. @default "127.0.0.1" */
+  readonly address?: string;
+  /** Operating-system user of the servers. Only root can choose one. @default - as root "postgres", else the current user */
+  readonly user?: string;
+  /** Folder of PostgreSQL's programs. @default - from pg_config, else the newest under /usr/lib/postgresql */
+  readonly bin?: string;
+  /** Delete a host's folder, data included, when the host is removed or destroyed. @default false */
+  readonly deleteData?: boolean;
+}
+
+/** Arguments of {@link LocalHosts}. */
+export type LocalHostsArgs = LocalHostTargetArgs & Partial<HostRequirements>;
+
+/** Hosts as processes of this machine: `localHosts({ folder: "/var/tmp/citus", coordinator: { port: 5600 }, workers: { a: { port: 5601 } } })`. */
+export function localHosts(args: LocalHostTargetArgs): HostTarget {
+  return {
+    nodes: Object.fromEntries(
+      entries(args).map(([key, role, { port }]) => [key, { role, address: args.address ?? defaultAddress, port }]),
+    ),
+    check: () => checkLocalHosts(args),
+    create: (name, requirements, opts) => new LocalHosts(name, { ...args, ...requirements }, opts).hosts,
+  };
+}
+
+/** Makes the data folders of local hosts; deleting stops the servers. Usable alone. */
+export class LocalHosts extends pulumi.ComponentResource {
+  static readonly type = "citus:index:LocalHosts";
+  /** The hosts, by key. */
+  readonly hosts: Hosts;
+
+  /** @throws pulumi.RunError with everything that is wrong with the arguments */
+  constructor(name: string, args: LocalHostsArgs, opts?: pulumi.ComponentResourceOptions) {
+    const problems = checkLocalHosts(args);
+    if (problems.length > 0) throw new pulumi.RunError(`${name}:\n${describeProblems(problems)}`);
+    super(LocalHosts.type, name, { folder: args.folder, ports: ports(args) }, opts);
+
+    // No host is touched before every host is known to be usable.
+    const preflights = entries(args).map(([key, , host]) => preflightOf(name, key, host, args, this));
+    this.hosts = Object.fromEntries(
+      entries(args).map(([key, role, host]) => [key, createHost(name, key, role, host, args, preflights, this)]),
+    );
+    this.registerOutputs({ ports: ports(args) });
+  }
+}
+
+function preflightOf(name: string, key: string, host: LocalHostArgs, args: LocalHostsArgs, parent: pulumi.Resource) {
+  return new Preflight(
+    `${name}-${key}-preflight`,
+    {
+      host: key,
+      target: { local: { folder: args.folder, user: osUser(args), ...(args.bin === undefined ? {} : { bin: args.bin }) } },
+      address: args.address ?? defaultAddress,
+      port: host.port,
+      extensions: [...(args.extensions ?? [])],
+      ...(args.postgresVersion === undefined ? {} : { postgresVersion: args.postgresVersion }),
+      ...(args.citusVersion === undefined ? {} : { citusVersion: args.citusVersion }),
+      deleteData: args.deleteData === true,
+    },
+    { parent },
+  );
+}
+
+function createHost(
+  name: string,
+  key: string,
+  role: NodeRole,
+  { port }: LocalHostArgs,
+  args: LocalHostsArgs,
+  preflights: pulumi.Resource[],
+  parent: pulumi.Resource,
+): Host {
+  const shell = localShell({
+    files: ["components/hosts/local.sh"],
+    values: {
+      KEY: key,
+      FOLDER: args.folder,
+      OS_USER: osUser(args),
+      PG_BIN: args.bin ?? "",
+      POSTGRES_VERSION: args.postgresVersion === undefined ? "" : String(args.postgresVersion),
+    },
+  });
+  const created = shell.run(
+    `${name}-${key}`,
+    {
+      files: ["components/hosts/create-local-host.sh"],
+      values: {},
+      onDelete: {
+        files: ["components/hosts/delete-local-host.sh"],
+        values: { DELETE_DATA: args.deleteData === true ? "yes" : "no" },
+      },
+    },
+    { parent, dependsOn: preflights },
+  );
+  return { key, role, address: args.address ?? defaultAddress, port, osUser: osUser(args), shell, created: created.resource };
+}
+
+const defaultAddress = "127.0.0.1";
+
+const isRoot = () => process.getuid?.() === 0;
+
+const osUser = (args: LocalHostTargetArgs) => (isRoot() ? (args.user ?? "postgres") : userInfo().username);
+
+const ports = (args: LocalHostTargetArgs) => Object.fromEntries(entries(args).map(([key, , { port }]) => [key, port]));
+
+function entries(args: LocalHostTargetArgs): [string, NodeRole, LocalHostArgs][] {
+  return [
+    ["coordinator", "coordinator", args.coordinator],
+    ...Object.entries(args.workers).map(([key, host]): [string, NodeRole, LocalHostArgs] => [key, "worker", host]),
+  ];
+}
+
+/** Everything wrong with the arguments of local hosts. */
+export function checkLocalHosts(args: LocalHostTargetArgs): readonly Problem[] {
+  return [
+    ...checkFolder(args),
+    ...checkKeys(args),
+    ...checkPorts(args),
+    ...checkAddress(args.address ?? defaultAddress),
+    ...checkUser(args),
+  ];
+}
+
+// What programs without a type check may hand over: values of a stack's configuration.
+type Loose<T> = { readonly [K in keyof T]?: unknown };
+
+function checkFolder(args: LocalHostTargetArgs): Problem[] {
+  const { folder }: Loose<LocalHostTargetArgs> = args;
+  const refuse = (reason: string) => [{ path: "folder", reason }];
+  if (typeof folder !== "string" || folder === "") return refuse("is missing; name an absolute folder");
+  const shown = JSON.stringify(folder);
+  // The folder goes into a list of PostgreSQL's configuration, and a line end would begin another setting.
+  if (/[\n\r\0'",\\]/.test(folder)) return refuse(`${shown} holds a quote, comma, backslash or line end; use another folder`);
+  if (!isAbsolute(folder)) return refuse(`${shown} is relative; name it from the root, e.g. path.resolve(${shown})`);
+  if (normalize(folder) !== folder || folder === "/" || folder.endsWith("/")) {
+    return refuse(`${shown} is not in its shortest form or is the root; write it without ".", ".." and a closing "/"`);
+  }
+  return keys(args).flatMap((key) => checkSocket(folder, key));
+}
+
+// sun_path has 108 bytes with its closing NUL. PostgreSQL adds "/.s.PGSQL.<port>".
+const socketBytes = 107;
+
+function checkSocket(folder: string, key: string): Problem[] {
+  const bytes = Buffer.byteLength(`${folder}/${key}/.s.PGSQL.65535`);
+  if (bytes <= socketBytes) return [];
+  const reason = `"${folder}" is too long: the socket of host "${key}" would have ${bytes} of at most ${socketBytes} bytes`;
+  return [{ path: "folder", reason: `${reason}; use a shorter folder, or link to it from one` }];
+}
+
+const keys = (args: LocalHostTargetArgs) => ["coordinator", ...Object.keys(workersOf(args))];
+
+function workersOf({ workers }: Loose<LocalHostTargetArgs>): Readonly<Record<string, unknown>> {
+  return typeof workers === "object" && workers !== null ? { ...workers } : {};
+}
+
+function checkKeys(args: LocalHostTargetArgs): Problem[] {
+  return Object.keys(workersOf(args)).flatMap((key) => {
+    const path = `workers.${key}`;
+    if (key === "coordinator") return [{ path, reason: "a worker cannot be called so; the coordinator is" }];
+    if (/^[a-z][a-z0-9-]*$/.test(key)) return [];
+    return [{ path, reason: `${JSON.stringify(key)} is no key of a host; use a-z, 0-9 and "-", beginning with a letter` }];
+  });
+}
+
+function checkPorts(args: LocalHostTargetArgs): Problem[] {
+  const { coordinator }: Loose<LocalHostTargetArgs> = args;
+  const problems: Problem[] = [];
+  const owners = new Map<number, string>();
+  const all = [["coordinator", coordinator], ...Object.entries(workersOf(args)).map(([key, host]) => [`workers.${key}`, host])];
+  for (const [path, host] of all) {
+    if (typeof path !== "string") continue;
+    if (typeof host !== "object" || host === null) {
+      problems.push({ path, reason: path === "coordinator" ? "is missing; every cluster has one" : "is missing its port" });
+      continue;
+    }
+    const { port }: { readonly port?: unknown } = host;
+    if (typeof port !== "number" || !Number.isInteger(port) || port < 1 || port > 65535) {
+      problems.push({ path: `${path}.port`, reason: `must be a whole number from 1 to 65535, got ${JSON.stringify(port)}` });
+      continue;
+    }
+    const owner = owners.get(port);
+    if (owner !== undefined) problems.push({ path: `${path}.port`, reason: `${port} is the port of ${owner} too; each host needs its own` });
+    else owners.set(port, path);
+  }
+  return problems;
+}
+
+function checkAddress(address: string): Problem[] {
+  const problem = addressProblem(address);
+  if (problem !== undefined) return [{ path: "address", reason: problem }];
+  // Linux dials all of 127.0.0.0/8 from 127.0.0.1, which pg_hba.conf would then not know.
+  if (/^127\./.test(address) && address !== defaultAddress) {
+    return [{ path: "address", reason: `"${address}" is dialled from 127.0.0.1; use 127.0.0.1` }];
+  }
+  return [];
+}
+
+function checkUser({ user }: LocalHostTargetArgs): Problem[] {
+  if (user === undefined) return [];
+  if (user === "root") return [{ path: "user", reason: '"root" cannot run PostgreSQL; name an unprivileged user' }];
+  if (!/^[a-z_][a-z0-9_.-]*\$?$/.test(user)) return [{ path: "user", reason: `${JSON.stringify(user)} is no name of a user` }];
+  if (isRoot() || user === userInfo().username) return [];
+  return [{ path: "user", reason: `"${user}" can only be chosen by root; leave it out to run as ${userInfo().username}` }];
+}

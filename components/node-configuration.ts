@@ -1,0 +1,132 @@
+/** NodeConfiguration: settings, pg_hba.conf, pg_ident.conf, certificates of every node; one script per host, all hosts at once.
+ *  Reloads, or restarts once where PostgreSQL says so. After the hosts, before databases. Citus 13.0 or newer, PostgreSQL 15 or newer. */
+import * as pulumi from "@pulumi/pulumi";
+import type { Host, Hosts } from "./hosts/host";
+import type { ScriptRun } from "./hosts/shell";
+import { hbaFile, identFile, nodeConninfo, nodeSettings, settingsFile, type Settings } from "./node-configuration/files";
+
+export { hbaFile, identFile, networkProblem, nodeConninfo, nodeSettings, settingsFile } from "./node-configuration/files";
+export type { HbaArgs, IdentArgs, NodeSettingsArgs, Settings } from "./node-configuration/files";
+
+/** Certificate and private key of one node, PEM. */
+export interface NodeCertificate {
+  readonly certificate: pulumi.Input<string>;
+  readonly privateKey: pulumi.Input<string>;
+}
+
+/** Arguments of {@link NodeConfiguration}. */
+export interface NodeConfigurationArgs {
+  /** The hosts to configure. */
+  readonly hosts: Hosts;
+  /** Authority that signed every certificate, PEM. */
+  readonly authority: pulumi.Input<string>;
+  /** Certificate of each node, by the host's key. It names the host's address. */
+  readonly certificates: Readonly<Record<string, NodeCertificate>>;
+  /** Revocation list to begin with, PEM. A newer one of the same authority on the host stays; {@link Fencing} brings later ones. */
+  readonly revocationList: pulumi.Input<string>;
+  /** Settings of each node, by the host's key. @default - none besides what the cluster needs */
+  readonly settings?: Readonly<Record<string, Settings>>;
+  /** Libraries to preload after citus, on every node. @default [] */
+  readonly preload?: readonly string[];
+  /** Roles that log in. PostgreSQL 15 lets nodes act for these only. @default [] */
+  readonly loginRoles?: readonly string[];
+  /** Networks or addresses from which the operator's certificate is taken. */
+  readonly operatorNetworks: readonly string[];
+  /** Networks or addresses from which roles log in with a password. @default [] */
+  readonly clientNetworks?: readonly string[];
+}
+
+/** Configures PostgreSQL on every host and has it running with that configuration. */
+export class NodeConfiguration extends pulumi.ComponentResource {
+  static readonly type = "citus:index:NodeConfiguration";
+  /** By the host's key: resolved once the node runs with its configuration. What needs the node depends on it. */
+  readonly configured: Readonly<Record<string, pulumi.Resource>>;
+  /** By the host's key, what the last run did: `started`, `reloaded`, `restarted: <settings>` or `unchanged`. */
+  readonly outcomes: Readonly<Record<string, pulumi.Output<string>>>;
+  /** By the host's key: the exact pg_hba.conf, for fencing. */
+  readonly hba: Readonly<Record<string, pulumi.Output<string>>>;
+
+  constructor(name: string, args: NodeConfigurationArgs, opts?: pulumi.ComponentResourceOptions) {
+    const files = eachHost(args.hosts, (host) => nodeFiles(host, args));
+    // Plain values, so that a preview shows which line of which node changes; the script's input is secret.
+    super(NodeConfiguration.type, name, { nodes: eachHost(files, ({ visible }) => visible) }, opts);
+
+    const runs = eachHost(args.hosts, (host, key) => configure(`${name}-${key}`, host, args, files[key], this));
+    this.configured = eachHost(runs, ({ resource }) => resource);
+    this.outcomes = eachHost(runs, ({ outcome }) => outcome);
+    this.hba = eachHost(files, ({ hba }) => hba);
+    this.registerOutputs({ outcomes: this.outcomes });
+  }
+}
+
+/** The texts that one node gets. */
+interface NodeFiles {
+  readonly settings: pulumi.Output<string>;
+  readonly hba: pulumi.Output<string>;
+  readonly visible: pulumi.Output<{ settings: Settings; hba: string[] }>;
+}
+
+function nodeFiles(host: Host, args: NodeConfigurationArgs): NodeFiles {
+  const addresses = pulumi.all(Object.values(args.hosts).map(({ address }) => address));
+  const settings = pulumi.output(host.address).apply((address) =>
+    nodeSettings({
+      address,
+      port: host.port,
+      preload: args.preload ?? [],
+      settings: args.settings?.[host.key] ?? {},
+    }),
+  );
+  const hba = addresses.apply((nodes) =>
+    hbaFile({
+      osUser: host.osUser,
+      nodes,
+      operatorNetworks: args.operatorNetworks,
+      clientNetworks: args.clientNetworks ?? [],
+    }),
+  );
+  const visible = pulumi.all([settings, hba]).apply(([set, lines]) => ({ settings: set, hba: lines.split("\n") }));
+  return { settings: settings.apply(settingsFile), hba, visible };
+}
+
+function configure(
+  name: string,
+  host: Host,
+  args: NodeConfigurationArgs,
+  files: NodeFiles | undefined,
+  parent: pulumi.Resource,
+): ScriptRun {
+  const certificate = args.certificates[host.key];
+  if (files === undefined || certificate === undefined) {
+    throw new pulumi.RunError(`certificates.${host.key}: is missing; every host needs a certificate`);
+  }
+  const ident = (postgresVersion: number) =>
+    identFile({ osUser: host.osUser, loginRoles: args.loginRoles ?? [], postgresVersion });
+  return host.shell.run(
+    name,
+    {
+      files: ["components/node-configuration/server-files.sh", "components/node-configuration/configure.sh"],
+      values: {
+        ADDRESS: host.address,
+        PORT: String(host.port),
+        SETTINGS: files.settings,
+        HBA: files.hba,
+        // The host's own version decides which of the two it takes.
+        IDENT: ident(16),
+        IDENT_15: ident(15),
+        NODE_CONNINFO: nodeConninfo,
+        CA: args.authority,
+        CERTIFICATE: certificate.certificate,
+        PRIVATE_KEY: certificate.privateKey,
+        REVOCATION_LIST: args.revocationList,
+      },
+    },
+    { parent, dependsOn: [host.created] },
+  );
+}
+
+function eachHost<From, To>(
+  hosts: Readonly<Record<string, From>>,
+  make: (host: From, key: string) => To,
+): Readonly<Record<string, To>> {
+  return Object.fromEntries(Object.entries(hosts).map(([key, host]) => [key, make(host, key)]));
+}
