@@ -33,7 +33,8 @@ const layers: readonly { readonly name: string; readonly start: string; readonly
 // What "this argument is wrong" and "this name is allowed" mean is the same everywhere.
 const sharedFiles = new Set(["sizing/problem", "sizing/names"]);
 
-const layerOf = (path: string) => layers.find(({ start }) => path.startsWith(start) || `${path}.ts` === start);
+const layerOf = (path: string) =>
+  layers.find(({ start }) => [path, `${path}/`, `${path}.ts`].some((each) => each.startsWith(start)));
 
 function importsOf(text: string): readonly string[] {
   return ts.preProcessFile(text, true, true).importedFiles.map(({ fileName }) => fileName);
@@ -85,12 +86,15 @@ function kindsWithoutTest(files: Files): string[] {
   );
 }
 
-/** The text without comments, where a kind's name may be an ordinary word. */
-function code(text: string): string {
-  const scanner = ts.createScanner(ts.ScriptTarget.ES2022, true, ts.LanguageVariant.Standard, text);
-  const tokens: string[] = [];
-  while (scanner.scan() !== ts.SyntaxKind.EndOfFileToken) tokens.push(scanner.getTokenText());
-  return tokens.join(" ");
+/** Identifiers and literals; in comments a kind's name may be an ordinary word. */
+function wordsOf(text: string): string {
+  const words: string[] = [];
+  const visit = (node: ts.Node) => {
+    if (ts.isIdentifier(node) || ts.isLiteralExpression(node) || ts.isTemplateLiteralToken(node)) words.push(node.text);
+    ts.forEachChild(node, visit);
+  };
+  visit(ts.createSourceFile("engine.ts", text, ts.ScriptTarget.ES2022));
+  return words.join(" ");
 }
 
 function kindsNamedInEngine(files: Files): string[] {
@@ -100,7 +104,7 @@ function kindsNamedInEngine(files: Files): string[] {
   return Object.entries(files)
     .filter(([path]) => path.startsWith("providers/dynamic/engine/"))
     .flatMap(([path, text]) =>
-      names.filter((name) => new RegExp(`\\b${name}\\b`).test(code(text))).map((name) => `${path} names ${name}`),
+      names.filter((name) => new RegExp(`\\b${name}\\b`).test(wordsOf(text))).map((name) => `${path} names ${name}`),
     );
 }
 
@@ -166,7 +170,8 @@ const rules: readonly {
       "sizing/plan.ts": 'import { x } from "./rules/shards";',
       "providers/dynamic/role.ts": 'import type { Problem } from "../../sizing/problem"; import { Client } from "pg";',
       "components/hosts/local.ts": 'import { role } from "../../providers/dynamic/role";',
-      "index.ts": 'export * from "./components/database"; export * from "./sizing/index";',
+      "index.ts":
+        'export * from "./components/database"; export * from "./providers/dynamic"; export * from "./sizing";',
       "examples/stack/index.ts": 'import { x } from "pulumi-citus"; import { y } from "./config";',
     },
   },

@@ -1,0 +1,123 @@
+/** The package as users get it: what the tarball holds, and that it works in a folder that knows nothing of this repository. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { projectFolder } from "./support/tools";
+
+const execute = promisify(execFile);
+
+interface Packed {
+  readonly filename: string;
+  readonly files: readonly { readonly path: string }[];
+}
+
+const allowed = [
+  /^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/,
+  /^dist\/index\.(js|d\.ts)$/,
+  /^dist\/(components|providers|sizing)\/.*\.(js|d\.ts)$/,
+  /^(components|providers)\/.*\.sh$/,
+];
+
+describe("package", function () {
+  this.timeout(180_000);
+  let folder: string;
+  let packed: Packed;
+
+  const npm = (args: readonly string[], cwd: string) =>
+    execute("npm", [...args], { cwd, timeout: 120_000, env: { ...process.env, NO_UPDATE_NOTIFIER: "1" } });
+
+  /** Standard output of a CommonJS program that runs in the user's folder. */
+  const node = async (program: string): Promise<string> => {
+    const { stdout } = await execute(process.execPath, ["-e", program], { cwd: join(folder, "program") });
+    return stdout.trim();
+  };
+
+  before(async () => {
+    folder = mkdtempSync(join(tmpdir(), "citus-package-"));
+    // The files are built already; building while other suites load them would pull them away.
+    const { stdout } = await npm(["pack", "--json", "--ignore-scripts", "--pack-destination", folder], projectFolder);
+    const [first] = JSON.parse(stdout) as readonly Packed[];
+    assert.ok(first !== undefined);
+    packed = first;
+
+    const program = join(folder, "program");
+    mkdirSync(join(program, "node_modules", "@pulumi"), { recursive: true });
+    // The user's own SDK, which is the peer: installing it anew would take most of a minute.
+    symlinkSync(join(projectFolder, "node_modules", "@pulumi", "pulumi"), join(program, "node_modules/@pulumi/pulumi"));
+    writeFileSync(join(program, "package.json"), JSON.stringify({ name: "program", private: true }));
+    const tarball = join(folder, packed.filename);
+    await npm(["install", "--prefer-offline", "--no-audit", "--no-fund", "--no-package-lock", tarball], program);
+  });
+
+  after(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it("holds only what users need", () => {
+    const others = packed.files.map(({ path }) => path).filter((path) => !allowed.some((rule) => rule.test(path)));
+    assert.deepEqual(others, []);
+  });
+
+  it("holds every file that its manifest promises", () => {
+    const manifest = JSON.parse(readFileSync(join(projectFolder, "package.json"), "utf8")) as {
+      readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
+    };
+    const promised = Object.values(manifest.exports).flatMap((target) =>
+      typeof target === "string" ? [target] : Object.values(target),
+    );
+    const installed = join(folder, "program", "node_modules", "pulumi-citus");
+    assert.deepEqual(
+      promised.filter((path) => !existsSync(join(installed, path))),
+      [],
+    );
+  });
+
+  it("gives each entry point under plain node", async () => {
+    const loaded = await node(`
+      const names = ["pulumi-citus", "pulumi-citus/sizing"];
+      console.log(names.every((name) => Object.keys(require(name)).length > 0));
+      console.log(typeof require("pulumi-citus").CitusCluster);`);
+    assert.equal(loaded, "true\nfunction");
+  });
+
+  it("gives ES module programs the same", async () => {
+    const { stdout } = await execute(
+      process.execPath,
+      ["--input-type=module", "-e", 'import { CitusCluster } from "pulumi-citus"; console.log(typeof CitusCluster);'],
+      { cwd: join(folder, "program") },
+    );
+    assert.equal(stdout.trim(), "function");
+  });
+
+  it("gives the provider of a kind, as the stub in every state asks for it", async () => {
+    const operations = await node(`
+      const provider = require("pulumi-citus/provider").kind("RevocationList");
+      console.log(["check", "diff", "create", "read", "update", "delete"].map((name) => typeof provider[name]).join());`);
+    assert.equal(operations, Array(6).fill("function").join());
+  });
+
+  it("refuses a kind that it does not know, by name", async () => {
+    const message = await node(`
+      try { require("pulumi-citus/provider").kind("Nothing"); } catch (error) { console.log(error.message); }`);
+    assert.match(message, /"Nothing"/);
+  });
+
+  it("finds the shell files that it runs on hosts", async () => {
+    const scripts = packed.files.map(({ path }) => path).filter((path) => path.endsWith(".sh"));
+    assert.notDeepEqual(scripts, []);
+    // By file, since users have no entry point to it.
+    const length = await node(`
+      const { shellFile } = require("./node_modules/pulumi-citus/dist/providers/dynamic/engine/script.js");
+      console.log(${JSON.stringify(scripts)}.every((path) => shellFile(path).length > 0));`);
+    assert.equal(length, "true");
+  });
+
+  it("does not open files that are no entry point", async () => {
+    const code = await node(`
+      try { require("pulumi-citus/dist/providers/dynamic/index.js"); } catch (error) { console.log(error.code); }`);
+    assert.equal(code, "ERR_PACKAGE_PATH_NOT_EXPORTED");
+  });
+});
