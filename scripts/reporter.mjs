@@ -16,9 +16,9 @@ function skipReason(runnable) {
 export default class Reporter extends Mocha.reporters.Spec {
   constructor(runner, options) {
     super(runner, options);
-    const result = { passed: 0, failed: 0, skipped: [] };
+    const result = { passed: 0, failed: [], skipped: [] };
     runner.on("pass", () => (result.passed += 1));
-    runner.on("fail", () => (result.failed += 1));
+    runner.on("fail", (test) => result.failed.push(test.titlePath().join(" › ")));
     runner.on("pending", (test) => {
       result.skipped.push({ title: test.titlePath().join(" › "), reason: skipReason(test) });
     });

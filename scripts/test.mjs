@@ -9,10 +9,11 @@ import { run } from "./run.mjs";
 import { findTools, toolTable } from "./tools.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const counts = { passed: 0, failed: 0, skipped: [] };
+const counts = { passed: 0, failed: [], skipped: [] };
 
 function item(title, problem) {
-  counts[problem === undefined ? "passed" : "failed"] += 1;
+  if (problem === undefined) counts.passed += 1;
+  else counts.failed.push(title);
   console.log(problem === undefined ? `${title}: passed` : `${title}: FAILED\n${problem}`);
 }
 
@@ -39,10 +40,10 @@ async function runTests(args) {
   const result = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined;
   rmSync(file, { force: true });
   counts.passed += result?.passed ?? 0;
-  counts.failed += result?.failed ?? 0;
+  counts.failed.push(...(result?.failed ?? []));
   counts.skipped.push(...(result?.skipped ?? []));
   // Mocha may also fail as a whole: a test file that does not load, or a rejection after the last test.
-  if (code !== 0 && (result?.failed ?? 0) === 0) item("mocha", `exit code ${code}`);
+  if (code !== 0 && (result?.failed.length ?? 0) === 0) item("mocha", `exit code ${code}`);
 }
 
 const parts = await findTools();
@@ -56,6 +57,7 @@ if (parts.packages.missing === undefined) {
 }
 
 console.log("");
+for (const title of counts.failed) console.log(`failed: ${title}`);
 for (const { title, reason } of counts.skipped) console.log(`skipped: ${title}: ${reason}`);
-process.exitCode = counts.failed === 0 ? 0 : 1;
-console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped.length} skipped`);
+process.exitCode = counts.failed.length === 0 ? 0 : 1;
+console.log(`${counts.passed} passed, ${counts.failed.length} failed, ${counts.skipped.length} skipped`);

@@ -30,11 +30,14 @@ export interface StackRun {
   readonly changes: Readonly<Partial<Record<string, number>>>;
   /** The same per type token, without unchanged ones. */
   readonly changesByType: Readonly<Partial<Record<string, Readonly<Partial<Record<string, number>>>>>>;
-  /** Operations in the order in which they were done; in a preview, in which they were planned. Without unchanged ones. */
+  /**
+   * Operations in the order in which they were done; in a preview, in which they were planned. Without unchanged ones,
+   * and without the stack and its default providers. In a refresh, what differs: `update` or `delete`.
+   */
   readonly steps: readonly Step[];
   /** Operations that failed. */
   readonly failed: readonly Step[];
-  /** Messages of the engine and the providers. */
+  /** Messages of the engine and the providers, progress lines too (`ephemeral`). */
   readonly diagnostics: readonly automation.DiagnosticEvent[];
   /** Outputs of the stack after an `up`. */
   readonly outputs: automation.OutputMap;
@@ -173,25 +176,31 @@ function summary(operation: Operation, events: readonly automation.EngineEvent[]
   for (const event of events) {
     const planned = operation === "preview" ? event.resourcePreEvent : undefined;
     const metadata = (planned ?? (operation === "preview" ? undefined : event.resOutputsEvent))?.metadata;
-    if (metadata !== undefined && metadata.op !== "same") {
+    if (metadata !== undefined && metadata.op !== "same" && !isEngines(metadata.type)) {
       const step = toStep(metadata);
       steps.push(step);
       const counts = (changesByType[step.type] ??= {});
       counts[step.op] = (counts[step.op] ?? 0) + 1;
     }
     if (event.resOpFailedEvent !== undefined) failed.push(toStep(event.resOpFailedEvent.metadata));
-    if (event.diagnosticEvent !== undefined) diagnostics.push(event.diagnosticEvent);
+    if (event.diagnosticEvent !== undefined && !isDebug(event.diagnosticEvent)) diagnostics.push(event.diagnosticEvent);
     if (event.summaryEvent !== undefined) changes = event.summaryEvent.resourceChanges;
   }
   return { steps, failed, diagnostics, changes, changesByType };
 }
+
+// The stack itself and the default providers, which the engine makes on its own.
+const isEngines = (type: string) => type === "pulumi:pulumi:Stack" || type.startsWith("pulumi:providers:");
+
+// The SDK's messages for its own developers, which hold whole resources with their secrets; no user sees them.
+const isDebug = ({ severity }: { readonly severity: string }) => severity === "debug";
 
 function toStep({ op, urn, type }: automation.StepEventMetadata): Step {
   return { op, urn, type, name: urn.slice(urn.lastIndexOf("::") + 2) };
 }
 
 /** One line per operation, for messages of failed assertions. */
-export function describeSteps({ steps }: Pick<StackRun, "steps">): string {
+function describeSteps({ steps }: Pick<StackRun, "steps">): string {
   return steps.map(({ op, type, name }) => `${op} ${type} ${name}`).join("\n");
 }
 
