@@ -105,7 +105,7 @@ async function downloadCli(root, cache, target) {
   const home = join(cache, "download");
   const { output, reason } = await run(
     "npm",
-    ["exec", "--yes", `--package=pulumi@${cliVersion}`, "--", "pulumi", "version"],
+    ["exec", "--yes", "--loglevel=error", `--package=pulumi@${cliVersion}`, "--", "pulumi", "version"],
     {
       cwd: cache,
       env: { ...process.env, ...quiet, PULUMI_HOME: home, PULUMI_VERSION: cliVersion },
