@@ -1,0 +1,97 @@
+/** Would the server take this text as the value of that setting? Follows parse_int, parse_real, parse_bool and config_enum_lookup_by_name.
+ *  Source: https://github.com/postgres/postgres/blob/REL_17_STABLE/src/backend/utils/misc/guc.c */
+import type { KnownSetting, SettingUnit } from "./known-settings";
+
+// Units in bytes and in milliseconds. Upper and lower case matter to the server.
+const bytes: Readonly<Record<string, number>> = { B: 1, kB: 2 ** 10, MB: 2 ** 20, GB: 2 ** 30, TB: 2 ** 40 };
+const milliseconds: Readonly<Record<string, number>> = {
+  us: 0.001,
+  ms: 1,
+  s: 1000,
+  min: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+
+/** Why the server would refuse the value, or undefined. Reads after the setting's name. */
+export function settingValueProblem(setting: KnownSetting, value: string): string | undefined {
+  switch (setting.type) {
+    case "bool":
+      return settingBoolean(value) === undefined ? `must be on or off, got ${JSON.stringify(value)}` : undefined;
+    case "enum":
+      return enumProblem(setting.values, value);
+    case "int":
+    case "real":
+      return numberProblem(setting, value);
+    case "string":
+      return textProblem(setting.name, value);
+  }
+}
+
+/** The boolean that the server reads: on, off, 1, 0 and every start of true, false, yes, no, in any case; undefined for other text. */
+export function settingBoolean(value: string): boolean | undefined {
+  const word = value.toLowerCase();
+  if (word === "") return undefined;
+  if (["on", "1"].includes(word) || "true".startsWith(word) || "yes".startsWith(word)) return true;
+  if (["off", "of", "0"].includes(word) || "false".startsWith(word) || "no".startsWith(word)) return false;
+  return undefined;
+}
+
+function enumProblem(values: readonly string[], value: string): string | undefined {
+  const word = value.toLowerCase();
+  if (values.some((known) => known.toLowerCase() === word)) return undefined;
+  // Spellings that the server accepts and does not list.
+  if (values.includes("on") && ["true", "yes", "1"].includes(word)) return undefined;
+  if (values.includes("off") && ["false", "no", "0"].includes(word)) return undefined;
+  if (values.includes("debug2") && word === "debug") return undefined;
+  return `must be one of ${values.map((known) => (known === "" ? '""' : known)).join(", ")}, got ${JSON.stringify(value)}`;
+}
+
+function numberProblem({ type, unit, range }: KnownSetting, value: string): string | undefined {
+  const parsed = /^\s*([+-]?(?:0[xX][\da-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?))\s*(\S*)\s*$/.exec(value);
+  if (parsed === null) return `must be a number, got ${JSON.stringify(value)}`;
+  const [, digits = "", suffix = ""] = parsed;
+  const factor = unitFactor(unit, suffix);
+  if (typeof factor === "string") return `${factor}, got ${JSON.stringify(value)}`;
+  const exact = numberOf(digits, type) * factor;
+  const number = type === "int" ? Math.round(exact) : exact;
+  if (range === undefined || (number >= range.min && number <= range.max)) return undefined;
+  const named = unit === undefined ? "" : `, counted in ${unit}`;
+  return `must be ${range.min} to ${range.max}${named}, got ${JSON.stringify(value)}`;
+}
+
+/** strtol takes a leading zero as octal (file modes), strtod does not. */
+function numberOf(digits: string, type: KnownSetting["type"]): number {
+  const octal = /^([+-]?)0([0-7]+)$/.exec(digits);
+  if (type === "int" && octal !== null) return parseInt(`${octal[1] ?? ""}${octal[2] ?? ""}`, 8);
+  const hexadecimal = /^-0[xX]/.test(digits);
+  return hexadecimal ? -Number(digits.slice(1)) : Number(digits.replace(/^\+/, ""));
+}
+
+/** What one written unit is in the setting's own unit, or what is wrong with it. */
+function unitFactor(unit: SettingUnit | undefined, suffix: string): number | string {
+  if (suffix === "") return 1;
+  if (unit === undefined) return "is a plain number without a unit";
+  const family = unit in milliseconds ? milliseconds : bytes;
+  const written = family[suffix];
+  if (written === undefined) return `must be in ${Object.keys(family).join(", ")} (case matters)`;
+  return written / (unit === "8kB" ? 8 * 2 ** 10 : (family[unit] ?? 1));
+}
+
+function textProblem(name: string, value: string): string | undefined {
+  if ((name === "TimeZone" || name === "log_timezone") && /^[A-Za-z_]+\/[\w+/-]+$/.test(value) && !isTimeZone(value)) {
+    return `must be a time zone such as UTC or Europe/Berlin, got ${JSON.stringify(value)}`;
+  }
+  return undefined;
+}
+
+function isTimeZone(name: string): boolean {
+  try {
+    // The server also has these two trees of the same zones, which JavaScript does not know.
+    new Intl.DateTimeFormat("en", { timeZone: name.replace(/^(posix|right)\//, "") });
+    return true;
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
+}
