@@ -3,7 +3,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Host, Hosts } from "./hosts/host";
 import type { ScriptRun } from "./hosts/shell";
-import { hbaFile, identFile, nodeConninfo, nodeSettings, settingsFile, settingTexts, type Settings } from "./node-configuration/files";
+import { hbaFile, identFile, nodeConninfo, nodeSettings, settingsFile, type Settings } from "./node-configuration/files";
 
 export { hbaFile, identFile, networkProblem, nodeConninfo, nodeSettings, settingsFile } from "./node-configuration/files";
 export type { HbaArgs, IdentArgs, NodeSettingsArgs, Settings } from "./node-configuration/files";
@@ -43,8 +43,8 @@ export class NodeConfiguration extends pulumi.ComponentResource {
   readonly configured: Readonly<Record<string, pulumi.Resource>>;
   /** By the host's key, what the last run did: `started`, `reloaded`, `restarted: <settings>` or `unchanged`. */
   readonly outcomes: Readonly<Record<string, pulumi.Output<string>>>;
-  /** By the host's key: every setting of its configuration file, as spelled there. */
-  readonly settings: Readonly<Record<string, pulumi.Output<Readonly<Record<string, string>>>>>;
+  /** By the host's key: every setting of its configuration file that does not depend on the machine. */
+  readonly settings: Readonly<Record<string, pulumi.Output<Settings>>>;
   /** By the host's key: the exact pg_hba.conf, for fencing. */
   readonly hba: Readonly<Record<string, pulumi.Output<string>>>;
 
@@ -56,7 +56,7 @@ export class NodeConfiguration extends pulumi.ComponentResource {
     const runs = eachHost(args.hosts, (host, key) => configure(`${name}-${key}`, host, args, files[key], this));
     this.configured = eachHost(runs, ({ resource }) => resource);
     this.outcomes = eachHost(runs, ({ outcome }) => outcome);
-    this.settings = eachHost(files, ({ texts }) => texts);
+    this.settings = eachHost(files, ({ settings }) => settings);
     this.hba = eachHost(files, ({ hba }) => hba);
     this.registerOutputs({ outcomes: this.outcomes });
   }
@@ -64,8 +64,7 @@ export class NodeConfiguration extends pulumi.ComponentResource {
 
 /** The texts that one node gets. */
 interface NodeFiles {
-  readonly texts: pulumi.Output<Readonly<Record<string, string>>>;
-  readonly settings: pulumi.Output<string>;
+  readonly settings: pulumi.Output<Settings>;
   readonly hba: pulumi.Output<string>;
   readonly visible: pulumi.Output<{ settings: Settings; hba: string[] }>;
 }
@@ -89,7 +88,7 @@ function nodeFiles(host: Host, args: NodeConfigurationArgs): NodeFiles {
     }),
   );
   const visible = pulumi.all([settings, hba]).apply(([set, lines]) => ({ settings: set, hba: lines.split("\n") }));
-  return { texts: settings.apply(settingTexts), settings: settings.apply(settingsFile), hba, visible };
+  return { settings, hba, visible };
 }
 
 function configure(
@@ -112,7 +111,7 @@ function configure(
       values: {
         ADDRESS: host.address,
         PORT: String(host.port),
-        SETTINGS: files.settings,
+        SETTINGS: files.settings.apply(settingsFile),
         HBA: files.hba,
         // The host's own version decides which of the two it takes.
         IDENT: ident(16),

@@ -5,6 +5,7 @@ import { userInfo } from "node:os";
 import * as pulumi from "@pulumi/pulumi";
 import { Preflight } from "../../providers/dynamic/preflight";
 import { describeProblems, type Problem } from "../../sizing/problem";
+import { supportedVersions } from "../../sizing/versions";
 import { addressProblem, type Host, type HostRequirements, type Hosts, type HostTarget, type NodeRole } from "./host";
 import { localShell } from "./shell";
 
@@ -78,6 +79,7 @@ function preflightOf(name: string, key: string, host: LocalHostArgs, args: Local
       extensions: [...(args.extensions ?? [])],
       ...(args.postgresVersion === undefined ? {} : { postgresVersion: args.postgresVersion }),
       ...(args.citusVersion === undefined ? {} : { citusVersion: args.citusVersion }),
+      supported: supportedVersions.flatMap(({ citus, postgres }) => postgres.map((major) => `${major}/${citus}`)),
       deleteData: args.deleteData === true,
     },
     { parent },
@@ -158,20 +160,20 @@ function checkFolder(args: LocalHostTargetArgs): Problem[] {
   if (normalize(folder) !== folder || folder === "/" || folder.endsWith("/")) {
     return refuse(`${shown} is not in its shortest form or is the root; write it without ".", ".." and a closing "/"`);
   }
-  return keys(args).flatMap((key) => checkSocket(folder, key));
+  return checkSocket(folder, args);
 }
 
 // sun_path has 108 bytes with its closing NUL. PostgreSQL adds "/.s.PGSQL.<port>".
 const socketBytes = 107;
 
-function checkSocket(folder: string, key: string): Problem[] {
-  const bytes = Buffer.byteLength(`${folder}/${key}/.s.PGSQL.65535`);
+function checkSocket(folder: string, args: LocalHostTargetArgs): Problem[] {
+  const keys = ["coordinator", ...Object.keys(workersOf(args))].sort((one, other) => other.length - one.length);
+  const [longest = ""] = keys;
+  const bytes = Buffer.byteLength(`${folder}/${longest}/.s.PGSQL.65535`);
   if (bytes <= socketBytes) return [];
-  const reason = `"${folder}" is too long: the socket of host "${key}" would have ${bytes} of at most ${socketBytes} bytes`;
+  const reason = `"${folder}" is too long: the socket of host "${longest}" would have ${bytes} of at most ${socketBytes} bytes`;
   return [{ path: "folder", reason: `${reason}; use a shorter folder, or link to it from one` }];
 }
-
-const keys = (args: LocalHostTargetArgs) => ["coordinator", ...Object.keys(workersOf(args))];
 
 function workersOf({ workers }: Loose<LocalHostTargetArgs>): Readonly<Record<string, unknown>> {
   return typeof workers === "object" && workers !== null ? { ...workers } : {};

@@ -2,6 +2,8 @@
 # connections that revoked certificates hold. Values: HBA, REVOCATION_LIST, REVOKED_SERIALS (decimal, blanks between).
 # shellcheck shell=bash
 need_postgres
+case "$REVOKED_SERIALS" in *[!0-9\ ]*) fail "a serial is not a decimal number" ;; esac
+
 write_file pg_hba.conf "$HBA"
 write_file ca.crl "$REVOCATION_LIST"
 [ -z "$written" ] || say "wrote$written"
@@ -24,8 +26,7 @@ $lines"
   outcome="fenced: reloaded"
 fi
 
-# Sessions outlive a reload: whoever is in stays in until it is ended. client_serial is decimal, as the serials here.
-case "$REVOKED_SERIALS" in *[!0-9\ ]*) fail "a serial is not a decimal number" ;; esac
+# Sessions outlive a reload: whoever is in stays in until it is ended. client_serial is decimal as well.
 serials="{${REVOKED_SERIALS// /,}}"
 ended=0
 end=$((SECONDS + 20))

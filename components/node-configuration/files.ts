@@ -2,8 +2,8 @@
  *  PostgreSQL 15 or newer. Source: postgresql.org/docs/current/auth-pg-hba-conf.html, auth-username-maps.html, config-setting.html */
 import { isIP } from "node:net";
 
-/** Settings by their real names, as PostgreSQL spells the values. */
-export type Settings = Readonly<Record<string, string | number | boolean>>;
+/** Settings by their real names, values as PostgreSQL spells them. */
+export type Settings = Readonly<Record<string, string>>;
 
 /**
  * How nodes dial each other, the same text on every node: the files lie in each node's own data folder.
@@ -13,6 +13,9 @@ export const nodeConninfo = [
   "sslmode=verify-full sslrootcert=ca.crt sslcert=server.crt sslkey=server.key sslcrl=ca.crl",
   "tcp_user_timeout=4000 keepalives=1 keepalives_idle=2 keepalives_interval=1 keepalives_count=3",
 ].join(" ");
+
+// PostgreSQL's own default, written out so that a preview shows what it changes from.
+const defaultConnections = 100;
 
 /** What a node's settings follow from. */
 export interface NodeSettingsArgs {
@@ -27,22 +30,23 @@ export interface NodeSettingsArgs {
 
 /** All settings of a node that we write, in the order of the file. */
 export function nodeSettings({ address, port, preload, settings }: NodeSettingsArgs): Settings {
-  const connections = Number(settings["max_connections"] ?? 100);
+  const connections = Number(settings["max_connections"] ?? defaultConnections);
   return {
+    max_connections: String(defaultConnections),
     // Each open transaction may be prepared once per connection; 2 × max_connections is what Citus itself would choose.
-    max_prepared_transactions: Number.isInteger(connections) ? 2 * connections : 200,
+    max_prepared_transactions: String(2 * (Number.isInteger(connections) ? connections : defaultConnections)),
     // Room for parallel shard moves: apply workers and slots on both sides, besides the background workers of Citus.
-    max_worker_processes: 32,
-    max_logical_replication_workers: 16,
-    max_replication_slots: 32,
-    max_wal_senders: 32,
+    max_worker_processes: "32",
+    max_logical_replication_workers: "16",
+    max_replication_slots: "32",
+    max_wal_senders: "32",
     // One logical move takes about 6 s whatever its size, so moves run side by side: 27 s instead of 95 s for 16 of them.
-    "citus.max_background_task_executors": 8,
-    "citus.max_background_task_executors_per_node": 4,
+    "citus.max_background_task_executors": "8",
+    "citus.max_background_task_executors_per_node": "4",
     ...settings,
-    port,
+    port: String(port),
     listen_addresses: address,
-    ssl: true,
+    ssl: "on",
     ssl_cert_file: "server.crt",
     ssl_key_file: "server.key",
     ssl_ca_file: "ca.crt",
@@ -59,15 +63,9 @@ export function nodeSettings({ address, port, preload, settings }: NodeSettingsA
 
 /** The settings file. @throws when a name or value cannot be written */
 export function settingsFile(settings: Settings): string {
-  return Object.entries(settingTexts(settings))
+  return Object.entries(settings)
     .map(([name, value]) => `${settingName(name)} = ${settingValue(name, value)}`)
     .join("\n");
-}
-
-/** Every value as the text that stands in the file, and that pg_file_settings shows. */
-export function settingTexts(settings: Settings): Readonly<Record<string, string>> {
-  const text = (value: string | number | boolean) => (typeof value === "boolean" ? (value ? "on" : "off") : String(value));
-  return Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, text(value)]));
 }
 
 function settingName(name: string): string {

@@ -33,7 +33,7 @@ export interface PreflightArgs {
   readonly extensions: pulumi.Input<string[]>;
   /** PostgreSQL major version asked for. Changing it looks again. @default - any supported one */
   readonly postgresVersion?: pulumi.Input<number>;
-  /** Citus version asked for, major and minor: "13.2". Changing it looks again. @default - any supported one */
+  /** Citus version asked for; a patch number is left aside. Changing it looks again. @default - any supported one */
   readonly citusVersion?: pulumi.Input<string>;
   /** Pairs that may be used, "<PostgreSQL major>/<Citus major.minor>". @default - any */
   readonly supported?: pulumi.Input<string[]>;
@@ -81,7 +81,8 @@ export function preflightScript({ host, target: { local }, ...inputs }: Prefligh
     PORT: String(inputs.port),
     EXTENSIONS: inputs.extensions.join(" "),
     POSTGRES_VERSION: inputs.postgresVersion === undefined ? "" : String(inputs.postgresVersion),
-    CITUS_VERSION: inputs.citusVersion ?? "",
+    // The control file's version has no patch number.
+    CITUS_VERSION: (inputs.citusVersion ?? "").split(".").slice(0, 2).join("."),
     SUPPORTED: (inputs.supported ?? []).join(" "),
   });
 }
