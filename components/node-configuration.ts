@@ -3,9 +3,23 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Host, Hosts } from "./hosts/host";
 import type { ScriptRun } from "./hosts/shell";
-import { hbaFile, identFile, nodeConninfo, nodeSettings, settingsFile, type Settings } from "./node-configuration/files";
+import {
+  hbaFile,
+  identFile,
+  nodeConninfo,
+  nodeSettings,
+  settingsFile,
+  type Settings,
+} from "./node-configuration/files";
 
-export { hbaFile, identFile, networkProblem, nodeConninfo, nodeSettings, settingsFile } from "./node-configuration/files";
+export {
+  hbaFile,
+  identFile,
+  networkProblem,
+  nodeConninfo,
+  nodeSettings,
+  settingsFile,
+} from "./node-configuration/files";
 export type { HbaArgs, IdentArgs, NodeSettingsArgs, Settings } from "./node-configuration/files";
 
 /** Certificate and private key of one node, PEM. */

@@ -73,7 +73,9 @@ function preflightOf(name: string, key: string, host: LocalHostArgs, args: Local
     `${name}-${key}-preflight`,
     {
       host: key,
-      target: { local: { folder: args.folder, user: osUser(args), ...(args.bin === undefined ? {} : { bin: args.bin }) } },
+      target: {
+        local: { folder: args.folder, user: osUser(args), ...(args.bin === undefined ? {} : { bin: args.bin }) },
+      },
       address: args.address ?? defaultAddress,
       port: host.port,
       extensions: [...(args.extensions ?? [])],
@@ -117,7 +119,15 @@ function createHost(
     },
     { parent, dependsOn: preflights },
   );
-  return { key, role, address: args.address ?? defaultAddress, port, osUser: osUser(args), shell, created: created.resource };
+  return {
+    key,
+    role,
+    address: args.address ?? defaultAddress,
+    port,
+    osUser: osUser(args),
+    shell,
+    created: created.resource,
+  };
 }
 
 const defaultAddress = "127.0.0.1";
@@ -155,7 +165,8 @@ function checkFolder(args: LocalHostTargetArgs): Problem[] {
   if (typeof folder !== "string" || folder === "") return refuse("is missing; name an absolute folder");
   const shown = JSON.stringify(folder);
   // The folder goes into a list of PostgreSQL's configuration, and a line end would begin another setting.
-  if (/[\n\r\0'",\\]/.test(folder)) return refuse(`${shown} holds a quote, comma, backslash or line end; use another folder`);
+  if (/[\n\r\0'",\\]/.test(folder))
+    return refuse(`${shown} holds a quote, comma, backslash or line end; use another folder`);
   if (!isAbsolute(folder)) return refuse(`${shown} is relative; name it from the root, e.g. path.resolve(${shown})`);
   if (normalize(folder) !== folder || folder === "/" || folder.endsWith("/")) {
     return refuse(`${shown} is not in its shortest form or is the root; write it without ".", ".." and a closing "/"`);
@@ -184,7 +195,9 @@ function checkKeys(args: LocalHostTargetArgs): Problem[] {
     const path = `workers.${key}`;
     if (key === "coordinator") return [{ path, reason: "a worker cannot be called so; the coordinator is" }];
     if (/^[a-z][a-z0-9-]*$/.test(key)) return [];
-    return [{ path, reason: `${JSON.stringify(key)} is no key of a host; use a-z, 0-9 and "-", beginning with a letter` }];
+    return [
+      { path, reason: `${JSON.stringify(key)} is no key of a host; use a-z, 0-9 and "-", beginning with a letter` },
+    ];
   });
 }
 
@@ -192,20 +205,30 @@ function checkPorts(args: LocalHostTargetArgs): Problem[] {
   const { coordinator }: Loose<LocalHostTargetArgs> = args;
   const problems: Problem[] = [];
   const owners = new Map<number, string>();
-  const all = [["coordinator", coordinator], ...Object.entries(workersOf(args)).map(([key, host]) => [`workers.${key}`, host])];
+  const all = [
+    ["coordinator", coordinator],
+    ...Object.entries(workersOf(args)).map(([key, host]) => [`workers.${key}`, host]),
+  ];
   for (const [path, host] of all) {
     if (typeof path !== "string") continue;
     if (typeof host !== "object" || host === null) {
-      problems.push({ path, reason: path === "coordinator" ? "is missing; every cluster has one" : "is missing its port" });
+      problems.push({
+        path,
+        reason: path === "coordinator" ? "is missing; every cluster has one" : "is missing its port",
+      });
       continue;
     }
     const { port }: { readonly port?: unknown } = host;
     if (typeof port !== "number" || !Number.isInteger(port) || port < 1 || port > 65535) {
-      problems.push({ path: `${path}.port`, reason: `must be a whole number from 1 to 65535, got ${JSON.stringify(port)}` });
+      problems.push({
+        path: `${path}.port`,
+        reason: `must be a whole number from 1 to 65535, got ${JSON.stringify(port)}`,
+      });
       continue;
     }
     const owner = owners.get(port);
-    if (owner !== undefined) problems.push({ path: `${path}.port`, reason: `${port} is the port of ${owner} too; each host needs its own` });
+    if (owner !== undefined)
+      problems.push({ path: `${path}.port`, reason: `${port} is the port of ${owner} too; each host needs its own` });
     else owners.set(port, path);
   }
   return problems;
@@ -224,7 +247,10 @@ function checkAddress(address: string): Problem[] {
 function checkUser({ user }: LocalHostTargetArgs): Problem[] {
   if (user === undefined) return [];
   if (user === "root") return [{ path: "user", reason: '"root" cannot run PostgreSQL; name an unprivileged user' }];
-  if (!/^[a-z_][a-z0-9_.-]*\$?$/.test(user)) return [{ path: "user", reason: `${JSON.stringify(user)} is no name of a user` }];
+  if (!/^[a-z_][a-z0-9_.-]*\$?$/.test(user))
+    return [{ path: "user", reason: `${JSON.stringify(user)} is no name of a user` }];
   if (isRoot() || user === userInfo().username) return [];
-  return [{ path: "user", reason: `"${user}" can only be chosen by root; leave it out to run as ${userInfo().username}` }];
+  return [
+    { path: "user", reason: `"${user}" can only be chosen by root; leave it out to run as ${userInfo().username}` },
+  ];
 }

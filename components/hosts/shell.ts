@@ -57,7 +57,12 @@ export function localShell(prelude: ScriptPart): Shell {
 function stepInput(prelude: ScriptPart, step: ScriptStep): pulumi.Output<string> {
   const values = pulumi.all([prelude.values, step.values, step.onDelete?.values ?? {}]);
   const text = values.apply(([shared, onCreate, onDelete]) =>
-    stepText(prelude.files, shared, { files: step.files, values: onCreate }, step.onDelete && { files: step.onDelete.files, values: onDelete }),
+    stepText(
+      prelude.files,
+      shared,
+      { files: step.files, values: onCreate },
+      step.onDelete && { files: step.onDelete.files, values: onDelete },
+    ),
   );
   return pulumi.secret(text);
 }
@@ -81,7 +86,5 @@ export function stepText(
   const text = (part: ResolvedPart) =>
     composeScript([...preludeFiles, ...part.files], { ...preludeValues, ...part.values });
   const created = text(onCreate);
-  return onDelete === undefined
-    ? created
-    : `if [ "\${1:-}" = delete ]; then\n${text(onDelete)}else\n${created}fi\n`;
+  return onDelete === undefined ? created : `if [ "\${1:-}" = delete ]; then\n${text(onDelete)}else\n${created}fi\n`;
 }

@@ -109,8 +109,10 @@ export function hbaFile({ osUser, nodes, operatorNetworks, clientNetworks }: Hba
 export function networkProblem(text: string): string | undefined {
   const [address = "", length, ...rest] = text.split("/");
   const bits = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0;
-  const isNetwork = bits > 0 && rest.length === 0 && (length === undefined || (/^\d{1,3}$/.test(length) && Number(length) <= bits));
-  const isName = bits === 0 && length === undefined && /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(address) && !/^[\d.]+$/.test(address);
+  const isNetwork =
+    bits > 0 && rest.length === 0 && (length === undefined || (/^\d{1,3}$/.test(length) && Number(length) <= bits));
+  const isName =
+    bits === 0 && length === undefined && /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(address) && !/^[\d.]+$/.test(address);
   if (isNetwork || (isName && !["all", "samehost", "samenet"].includes(address))) return undefined;
   return `${JSON.stringify(text)} is not a network such as "10.0.0.0/16", an IP address or a DNS name`;
 }

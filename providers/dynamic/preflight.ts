@@ -145,7 +145,10 @@ export const preflight: Kind<PreflightInputs, PreflightState> = {
     port: { onChange: "update" },
     extensions: {
       onChange: "update",
-      check: (names) => names.flatMap((name, at) => (/^[A-Za-z0-9_-]+$/.test(name) ? [] : [{ path: String(at), reason: notAName(name) }])),
+      check: (names) =>
+        names.flatMap((name, at) =>
+          /^[A-Za-z0-9_-]+$/.test(name) ? [] : [{ path: String(at), reason: notAName(name) }],
+        ),
     },
     postgresVersion: { onChange: "update" },
     citusVersion: { onChange: "update" },
@@ -162,7 +165,8 @@ export const preflight: Kind<PreflightInputs, PreflightState> = {
   },
   // Facts are of the moment when the host was looked at: looking again on refresh would only bring noise.
   read: (inputs, _context, state) => Promise.resolve(state && { inputs, state }),
-  keeps: ({ host, target, deleteData }) => (deleteData ? undefined : `keeps the data of host "${host}" in ${target.local.folder}/${host}/data`),
+  keeps: ({ host, target, deleteData }) =>
+    deleteData ? undefined : `keeps the data of host "${host}" in ${target.local.folder}/${host}/data`,
   delete: () => Promise.resolve(),
 };
 

@@ -21,9 +21,16 @@ describe("fence.sh", function () {
 
   it("ends connections of a revoked certificate, refuses new ones, and leaves others alone", async () => {
     const authority = await makeAuthority();
-    const [certificate, leaving, staying] = await Promise.all(["node:a", "node:b", "node:c"].map((name) => authority.issue(name, "127.0.0.1")));
+    const [certificate, leaving, staying] = await Promise.all(
+      ["node:a", "node:b", "node:c"].map((name) => authority.issue(name, "127.0.0.1")),
+    );
     assert.ok(certificate && leaving && staying);
-    const configuration = { authority, certificate, revocationList: await authority.revocationList(), peers: ["10.1.2.3"] };
+    const configuration = {
+      authority,
+      certificate,
+      revocationList: await authority.revocationList(),
+      peers: ["10.1.2.3"],
+    };
     await host.run(host.hostScript());
     const configured = await host.run(host.configureScript(configuration));
     assert.equal(configured.stdout, "started", configured.stderr);
@@ -33,7 +40,11 @@ describe("fence.sh", function () {
         ...{ host: "127.0.0.1", port: host.port, user: "postgres", database: "postgres" },
         ssl: { ca: authority.certificate, cert: node.certificate, key: node.privateKey },
       });
-      const ended = new Promise<string>((resolve) => client.on("error", (error) => { resolve(error.message); }));
+      const ended = new Promise<string>((resolve) =>
+        client.on("error", (error) => {
+          resolve(error.message);
+        }),
+      );
       await client.connect();
       return { client, ended };
     };
@@ -41,7 +52,11 @@ describe("fence.sh", function () {
     const list = await authority.revocationList([leaving.serial]);
     const serial = BigInt(`0x${leaving.serial}`).toString();
     const fenced = await host.run(host.fenceScript(list, [serial, "12345"]));
-    assert.deepEqual([fenced.code, fenced.stdout], [0, "fenced: reloaded, ended 1 connections of revoked certificates"], fenced.stderr);
+    assert.deepEqual(
+      [fenced.code, fenced.stdout],
+      [0, "fenced: reloaded, ended 1 connections of revoked certificates"],
+      fenced.stderr,
+    );
     assert.match(await old.ended, /terminat/);
     assert.equal((await other.client.query<{ one: number }>("SELECT 1 AS one")).rows[0]?.one, 1);
     await other.client.end();
@@ -70,7 +85,12 @@ describe("Fencing", () => {
   it("is one step per remaining host, with the serials in sight", async () => {
     const made = mockEngine();
     const { hosts } = testHosts("hosts", args);
-    new Fencing("fencing", { hosts, hba: { coordinator: "x", a: "y" }, revocationList: "crl", revokedSerials: ["7", "9"] });
+    new Fencing("fencing", {
+      hosts,
+      hba: { coordinator: "x", a: "y" },
+      revocationList: "crl",
+      revokedSerials: ["7", "9"],
+    });
     const own = (await made()).filter(({ name }) => name.startsWith("fencing"));
     assert.deepEqual(own.map(describeMade), [
       "citus:index:Fencing fencing",
@@ -84,6 +104,9 @@ describe("Fencing", () => {
   it("refuses a host without its pg_hba.conf", () => {
     mockEngine();
     const { hosts } = testHosts("hosts", args);
-    assert.throws(() => new Fencing("fencing", { hosts, hba: { a: "y" }, revocationList: "crl", revokedSerials: [] }), /hba\.coordinator: is missing/);
+    assert.throws(
+      () => new Fencing("fencing", { hosts, hba: { a: "y" }, revocationList: "crl", revokedSerials: [] }),
+      /hba\.coordinator: is missing/,
+    );
   });
 });

@@ -5,7 +5,16 @@ import { join } from "node:path";
 import { Client } from "pg";
 import { makeAuthority, type Authority, type Issued } from "../support/authority";
 import { requires, tool } from "../support/tools";
-import { freePort, isRoot, runBash, servedSerial, TestHost, type Caller, type Ran, type TestConfiguration } from "./hosts/test-host";
+import {
+  freePort,
+  isRoot,
+  runBash,
+  servedSerial,
+  TestHost,
+  type Caller,
+  type Ran,
+  type TestConfiguration,
+} from "./hosts/test-host";
 
 const callers: readonly Caller[] = isRoot ? ["root", "plain"] : ["plain"];
 
@@ -18,8 +27,10 @@ for (const caller of callers) {
     let certificate: Issued;
     let base: TestConfiguration;
 
-    const configure = (change: Partial<TestConfiguration> = {}, environment: Record<string, string> = {}): Promise<Ran> =>
-      host.run(host.configureScript({ ...base, ...change }), "create", environment);
+    const configure = (
+      change: Partial<TestConfiguration> = {},
+      environment: Record<string, string> = {},
+    ): Promise<Ran> => host.run(host.configureScript({ ...base, ...change }), "create", environment);
 
     before(async function () {
       requires(this, "postgres");
@@ -39,7 +50,11 @@ for (const caller of callers) {
       assert.equal(await host.sql("SELECT 1"), "1");
       assert.equal(await host.sql("SHOW shared_preload_libraries"), withCitus ? "citus" : "");
       if (withCitus) assert.equal(await host.sql("SHOW citus.local_hostname"), "127.0.0.1");
-      if (withCitus) assert.match(await host.sql("SHOW citus.node_conninfo"), /^sslmode=verify-full .*sslcrl=ca.crl tcp_user_timeout=4000 /);
+      if (withCitus)
+        assert.match(
+          await host.sql("SHOW citus.node_conninfo"),
+          /^sslmode=verify-full .*sslcrl=ca.crl tcp_user_timeout=4000 /,
+        );
     });
 
     it("leaves a private key that only the server's user can read, and no trace of the change", () => {
@@ -71,7 +86,7 @@ for (const caller of callers) {
     for (const [why, settings, line] of [
       ["a wrong value", { work_mem: "lots" }, /invalid value for parameter "work_mem": "lots"/],
       ["a wrong value that only a start would see", { max_connections: "many" }, /"max_connections"/],
-      ["an unknown setting", { wrok_mem: "8MB" }, /unrecognized configuration parameter "wrok_mem"/],
+      ["an unknown setting", { wrok_mem: "7MB" }, /unrecognized configuration parameter "wrok_mem"/],
     ] as const) {
       it(`refuses ${why}: the former files stay in force and the server stays up`, async () => {
         const starts = host.starts;
@@ -79,7 +94,7 @@ for (const caller of callers) {
         assert.equal(ran.code, 1);
         assert.match(ran.stderr, line);
         assert.match(ran.stderr, /host "a": PostgreSQL refuses the settings/);
-        assert.ok(!host.read("citus.conf").includes(Object.keys(settings)[0] ?? ""));
+        for (const value of Object.values(settings)) assert.ok(!host.read("citus.conf").includes(`'${value}'`));
         assert.equal(await host.sql("SELECT count(*) FROM pg_file_settings WHERE error IS NOT NULL"), "0");
         assert.equal(host.starts, starts);
         assert.equal((await configure()).stdout, "unchanged");
@@ -153,12 +168,17 @@ for (const caller of callers) {
     it("keeps the private key out of argument lists and environments, whatever the caller exported", async () => {
       const mark = certificate.privateKey.split("\n")[1] ?? "";
       const renewed = await authority.issue("node:a", "127.0.0.1");
-      const ran = await configure({ certificate: renewed }, { PRIVATE_KEY: "", CA_KEY: "", PULUMI_CONFIG_PASSPHRASE: "canary" });
+      const ran = await configure(
+        { certificate: renewed },
+        { PRIVATE_KEY: "", CA_KEY: "", PULUMI_CONFIG_PASSPHRASE: "canary" },
+      );
       assert.equal(ran.code, 0, ran.stderr);
       assert.ok(!ran.stderr.includes(mark) && !ran.stdout.includes(mark) && !host.log.includes(mark));
       await configure({}, { PULUMI_CONFIG_PASSPHRASE: "canary" });
       const pid = host.read("postmaster.pid").split("\n")[0] ?? "";
-      const environment = await host.run(host.script({ files: ["tests/components/hosts/show-environment.sh"], values: { SERVER_PID: pid } }));
+      const environment = await host.run(
+        host.script({ files: ["tests/components/hosts/show-environment.sh"], values: { SERVER_PID: pid } }),
+      );
       assert.ok(environment.stdout.includes("PATH="), environment.stderr);
       assert.ok(!environment.stdout.includes("canary"));
     });
@@ -166,7 +186,11 @@ for (const caller of callers) {
     it("lets the server start with the files of a new authority on a kept folder", async () => {
       assert.equal((await host.run(host.hostScript(), "delete")).code, 0);
       const other = await makeAuthority("another");
-      const change = { authority: other, certificate: await other.issue("node:a", "127.0.0.1"), revocationList: await other.revocationList() };
+      const change = {
+        authority: other,
+        certificate: await other.issue("node:a", "127.0.0.1"),
+        revocationList: await other.revocationList(),
+      };
       const ran = await configure(change);
       assert.deepEqual([ran.code, ran.stdout], [0, "started"], ran.stderr);
       assert.equal(host.read("ca.crl").trim(), change.revocationList.trim());
@@ -176,7 +200,10 @@ for (const caller of callers) {
 
     it("finishes what a killed run began, whenever it was killed", async () => {
       for (const [at, milliseconds] of [40, 110, 180, 250].entries()) {
-        const change = { settings: { work_mem: `${at + 20}MB` }, certificate: await authority.issue("node:a", "127.0.0.1") };
+        const change = {
+          settings: { work_mem: `${at + 20}MB` },
+          certificate: await authority.issue("node:a", "127.0.0.1"),
+        };
         const text = host.configureScript({ ...base, ...change });
         const user = caller === "plain" && isRoot ? host.osUser : undefined;
         const killed = runBash(text, "create", user, {}, (pid) => {
@@ -224,7 +251,9 @@ for (const caller of callers) {
         // A client that never connected does not end either.
         await client.connect();
         try {
-          const { rows } = await client.query<{ version: string }>("SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()");
+          const { rows } = await client.query<{ version: string }>(
+            "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()",
+          );
           return rows[0]?.version;
         } finally {
           await client.end();

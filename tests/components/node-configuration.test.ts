@@ -1,7 +1,14 @@
 /** The texts of the configuration files, and the component with mocks. */
 import assert from "node:assert/strict";
 import * as pulumi from "@pulumi/pulumi";
-import { hbaFile, identFile, networkProblem, NodeConfiguration, nodeSettings, settingsFile } from "../../components/node-configuration";
+import {
+  hbaFile,
+  identFile,
+  networkProblem,
+  NodeConfiguration,
+  nodeSettings,
+  settingsFile,
+} from "../../components/node-configuration";
 import { describeMade, mockEngine, testHosts, valueOf } from "./hosts/mock-engine";
 
 describe("settingsFile", () => {
@@ -25,12 +32,18 @@ describe("nodeSettings", () => {
   const base = { address: "10.0.0.5", port: 5600, preload: [], settings: {} };
 
   it("loads citus first, once, each library as an element of its own", () => {
-    const { shared_preload_libraries: libraries } = nodeSettings({ ...base, preload: ["pg_stat_statements", "citus", "auto_explain"] });
+    const { shared_preload_libraries: libraries } = nodeSettings({
+      ...base,
+      preload: ["pg_stat_statements", "citus", "auto_explain"],
+    });
     assert.equal(libraries, "citus, pg_stat_statements, auto_explain");
   });
 
   it("lets users set defaults, never what holds the cluster together", () => {
-    const settings = nodeSettings({ ...base, settings: { max_wal_senders: "50", ssl: "off", port: "1", "citus.node_conninfo": "sslmode=disable" } });
+    const settings = nodeSettings({
+      ...base,
+      settings: { max_wal_senders: "50", ssl: "off", port: "1", "citus.node_conninfo": "sslmode=disable" },
+    });
     assert.equal(settings["max_wal_senders"], "50");
     assert.deepEqual([settings["ssl"], settings["port"]], ["on", "5600"]);
     assert.match(String(settings["citus.node_conninfo"]), /^sslmode=verify-full /);
@@ -99,18 +112,28 @@ describe("identFile", () => {
   it("quotes names so that none of their characters has a meaning", () => {
     const text = identFile({ osUser: "postgres", loginRoles: ['a "b", #c'], postgresVersion: 15 });
     assert.ok(text.includes('cluster /^node:.*$ "a ""b"", #c"\n'));
-    assert.throws(() => identFile({ osUser: "postgres", loginRoles: ["a\ncluster x postgres"], postgresVersion: 15 }), /cannot be written/);
+    assert.throws(
+      () => identFile({ osUser: "postgres", loginRoles: ["a\ncluster x postgres"], postgresVersion: 15 }),
+      /cannot be written/,
+    );
   });
 });
 
 describe("NodeConfiguration", () => {
   const certificates = Object.fromEntries(
-    ["coordinator", "a"].map((key) => [key, { certificate: `certificate of ${key}`, privateKey: pulumi.secret(`key of ${key}`) }]),
+    ["coordinator", "a"].map((key) => [
+      key,
+      { certificate: `certificate of ${key}`, privateKey: pulumi.secret(`key of ${key}`) },
+    ]),
   );
 
   it("is one secret step per host after the host, with the settings in sight", async () => {
     const made = mockEngine();
-    const { hosts } = testHosts("hosts", { folder: "/var/tmp/c", coordinator: { port: 5600 }, workers: { a: { port: 5601 } } });
+    const { hosts } = testHosts("hosts", {
+      folder: "/var/tmp/c",
+      coordinator: { port: 5600 },
+      workers: { a: { port: 5601 } },
+    });
     const configuration = new NodeConfiguration("nodes", {
       hosts,
       authority: "ca",
@@ -141,7 +164,11 @@ describe("NodeConfiguration", () => {
 
   it("refuses a host without a certificate", () => {
     mockEngine();
-    const { hosts } = testHosts("hosts", { folder: "/var/tmp/c", coordinator: { port: 5600 }, workers: { b: { port: 5601 } } });
+    const { hosts } = testHosts("hosts", {
+      folder: "/var/tmp/c",
+      coordinator: { port: 5600 },
+      workers: { b: { port: 5601 } },
+    });
     const args = { hosts, authority: "ca", certificates, revocationList: "crl", operatorNetworks: [] };
     assert.throws(() => new NodeConfiguration("nodes", args), /certificates\.b: is missing/);
   });

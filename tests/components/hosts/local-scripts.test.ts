@@ -67,9 +67,15 @@ for (const caller of callers) {
       for (const milliseconds of caller === "root" ? [50, 300] : [150]) {
         await host.run(host.hostScript(true), "delete");
         let group = 0;
-        const killed = runBash(host.hostScript(), "create", caller === "plain" && isRoot ? host.osUser : undefined, {}, (pid) => {
-          group = pid;
-        });
+        const killed = runBash(
+          host.hostScript(),
+          "create",
+          caller === "plain" && isRoot ? host.osUser : undefined,
+          {},
+          (pid) => {
+            group = pid;
+          },
+        );
         await sleep(milliseconds);
         // Only bash dies, as with a killed provider: initdb goes on behind the next run's back.
         process.kill(group, "SIGKILL");

@@ -21,12 +21,32 @@ describe("checkLocalHosts", () => {
     ["a folder with a line end", { folder: "/a\nssl = off" }, "folder", /holds a quote, comma, backslash or line end/],
     ["a folder that PostgreSQL would read as two", { folder: "/a,/b" }, "folder", /holds a quote, comma/],
     ["the root folder", { folder: "/" }, "folder", /is the root/],
-    ["a folder too long for a socket", { folder: long }, "folder", /is too long: the socket of host "coordinator" would have 118 of at most 107 bytes/],
-    ["two hosts on one port", { workers: { a: { port: 5600 } } }, "workers.a.port", /5600 is the port of coordinator too/],
+    [
+      "a folder too long for a socket",
+      { folder: long },
+      "folder",
+      /is too long: the socket of host "coordinator" would have 118 of at most 107 bytes/,
+    ],
+    [
+      "two hosts on one port",
+      { workers: { a: { port: 5600 } } },
+      "workers.a.port",
+      /5600 is the port of coordinator too/,
+    ],
     ["a port that is none", { workers: { a: { port: 65536 } } }, "workers.a.port", /from 1 to 65535, got 65536/],
     ["a key that names no host", { workers: { A_1: { port: 5601 } } }, "workers.A_1", /"A_1" is no key of a host/],
-    ["a worker called coordinator", { workers: { coordinator: { port: 5601 } } }, "workers.coordinator", /cannot be called so/],
-    ["several addresses", { address: "10.0.0.5,10.0.0.6" }, "address", /"10.0.0.5,10.0.0.6" is not one DNS name or IP address/],
+    [
+      "a worker called coordinator",
+      { workers: { coordinator: { port: 5601 } } },
+      "workers.coordinator",
+      /cannot be called so/,
+    ],
+    [
+      "several addresses",
+      { address: "10.0.0.5,10.0.0.6" },
+      "address",
+      /"10.0.0.5,10.0.0.6" is not one DNS name or IP address/,
+    ],
     ["a connection string", { address: "host=x" }, "address", /not one DNS name/],
     ["every address", { address: "0.0.0.0" }, "address", /cannot be dialled/],
     ["an address that is dialled from another", { address: "127.0.0.2" }, "address", /is dialled from 127.0.0.1/],
@@ -35,7 +55,10 @@ describe("checkLocalHosts", () => {
     it(`refuses ${why}`, () => {
       const problems = checkLocalHosts({ ...good, ...change });
       const at = problems.filter((problem) => problem.path === path);
-      assert.ok(at.some((problem) => reason.test(problem.reason)), JSON.stringify(problems));
+      assert.ok(
+        at.some((problem) => reason.test(problem.reason)),
+        JSON.stringify(problems),
+      );
     });
   }
 

@@ -25,16 +25,19 @@ const nameOf = (urn: string) => urn.split("::").at(-1) ?? "";
 export function mockEngine(): () => Promise<Made[]> {
   const made: Made[] = [];
   void pulumi.runtime.setMocks({
-    newResource: ({ name, inputs }) => ({ id: `${name}-id`, state: { stdout: "started", ...opened(inputs) } }),
+    newResource: ({ name, inputs }: { name: string; inputs: Record<string, unknown> }) => ({
+      id: `${name}-id`,
+      state: { stdout: "started", ...opened(inputs) },
+    }),
     call: () => ({}),
   });
   const monitor: unknown = pulumi.runtime.getMonitor();
   if (typeof monitor !== "object" || monitor === null) throw new Error("the mocks have no monitor");
   const register: unknown = Reflect.get(monitor, "registerResource");
   if (typeof register !== "function") throw new Error("the monitor registers nothing");
-  Reflect.set(monitor, "registerResource", (request: Request, ...rest: unknown[]): unknown => {
+  Reflect.set(monitor, "registerResource", (request: Request, ...rest: unknown[]) => {
     if (request.getType() !== "pulumi:pulumi:Stack") made.push(madeFrom(request));
-    return Reflect.apply(register, monitor, [request, ...rest]);
+    Reflect.apply(register, monitor, [request, ...rest]);
   });
   return async () => {
     await pulumi.runtime.disconnect();
@@ -71,7 +74,8 @@ function opened(inputs: Readonly<Record<string, unknown>>): Record<string, unkno
 }
 
 /** `type name < parent`, one line per resource. */
-export const describeMade = ({ type, name, parent }: Made) => `${type} ${name}${parent === "" || parent.includes("Stack") ? "" : ` < ${parent}`}`;
+export const describeMade = ({ type, name, parent }: Made) =>
+  `${type} ${name}${parent === "" || parent.includes("Stack") ? "" : ` < ${parent}`}`;
 
 /** Local hosts on the mock engine. */
 export const testHosts = (name: string, args: LocalHostsArgs) => new LocalHosts(name, args);

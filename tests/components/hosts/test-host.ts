@@ -6,7 +6,14 @@ import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { stepText, type ResolvedPart } from "../../../components/hosts/shell";
-import { hbaFile, identFile, nodeConninfo, nodeSettings, settingsFile, type Settings } from "../../../components/node-configuration";
+import {
+  hbaFile,
+  identFile,
+  nodeConninfo,
+  nodeSettings,
+  settingsFile,
+  type Settings,
+} from "../../../components/node-configuration";
 import type { Authority, Issued } from "../../support/authority";
 import { toolPath } from "../../support/tools";
 
@@ -59,14 +66,24 @@ export class TestHost {
 
   /** Values of the prelude. */
   get values(): Readonly<Record<string, string>> {
-    return { KEY: this.key, FOLDER: this.folder, OS_USER: this.osUser, PG_BIN: toolPath("postgres"), POSTGRES_VERSION: "" };
+    return {
+      KEY: this.key,
+      FOLDER: this.folder,
+      OS_USER: this.osUser,
+      PG_BIN: toolPath("postgres"),
+      POSTGRES_VERSION: "",
+    };
   }
 
   script(onCreate: ResolvedPart, onDelete?: ResolvedPart): string {
     return stepText(["components/hosts/local.sh"], this.values, onCreate, onDelete);
   }
 
-  run(text: string, word: "create" | "delete" = "create", environment: Readonly<Record<string, string>> = {}): Promise<Ran> {
+  run(
+    text: string,
+    word: "create" | "delete" = "create",
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<Ran> {
     return runBash(text, word, this.caller === "plain" && isRoot ? this.osUser : undefined, environment);
   }
 
@@ -78,10 +95,23 @@ export class TestHost {
   }
 
   hba(peers: readonly string[] = []): string {
-    return hbaFile({ osUser: this.osUser, nodes: ["127.0.0.1", ...peers], operatorNetworks: ["127.0.0.1"], clientNetworks: ["127.0.0.1"] });
+    return hbaFile({
+      osUser: this.osUser,
+      nodes: ["127.0.0.1", ...peers],
+      operatorNetworks: ["127.0.0.1"],
+      clientNetworks: ["127.0.0.1"],
+    });
   }
 
-  configureScript({ authority, certificate, revocationList, settings = {}, peers = [], preload = [], withCitus = false }: TestConfiguration): string {
+  configureScript({
+    authority,
+    certificate,
+    revocationList,
+    settings = {},
+    peers = [],
+    preload = [],
+    withCitus = false,
+  }: TestConfiguration): string {
     const all = nodeSettings({ address: "127.0.0.1", port: this.port, preload, settings });
     // Without Citus on the machine everything else is the same.
     const used = withCitus ? all : { ...all, shared_preload_libraries: preload.join(", ") };
@@ -113,7 +143,9 @@ export class TestHost {
 
   /** Runs SQL as postgres over the socket. */
   async sql(statement: string): Promise<string> {
-    const { code, stdout, stderr } = await this.run(this.script({ files: ["tests/components/hosts/run-sql.sh"], values: { STATEMENT: statement } }));
+    const { code, stdout, stderr } = await this.run(
+      this.script({ files: ["tests/components/hosts/run-sql.sh"], values: { STATEMENT: statement } }),
+    );
     if (code !== 0) throw new Error(stderr);
     return stdout;
   }
@@ -138,7 +170,10 @@ export class TestHost {
 }
 
 function postgresId(option: "-u" | "-g"): number {
-  const line = readFileSync("/etc/passwd", "utf8").split("\n").find((entry) => entry.startsWith("postgres:")) ?? "";
+  const line =
+    readFileSync("/etc/passwd", "utf8")
+      .split("\n")
+      .find((entry) => entry.startsWith("postgres:")) ?? "";
   return Number(line.split(":")[option === "-u" ? 2 : 3]);
 }
 
@@ -151,8 +186,11 @@ export function runBash(
   started?: (pid: number) => void,
 ): Promise<Ran> {
   return new Promise((resolve, reject) => {
-    const [program, ...before] = user === undefined ? ["bash"] : ["runuser", "-u", user, "--", "bash"];
-    const bash = spawn(program ?? "bash", [...before, "-s", word], { env: { ...process.env, ...environment }, detached: true });
+    const words = user === undefined ? [] : ["-u", user, "--", "bash"];
+    const bash = spawn(user === undefined ? "bash" : "runuser", [...words, "-s", word], {
+      env: { ...process.env, ...environment },
+      detached: true,
+    });
     let stdout = "";
     let stderr = "";
     bash.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));

@@ -73,24 +73,36 @@ describe("Preflight", function () {
   it("names the process on a taken port", async () => {
     const port = await freePort();
     listener = createServer().listen(port, "127.0.0.1");
-    assert.match(await problemsOf({ port }), new RegExp(`cannot use host "a": port ${port} on 127.0.0.1 is taken( by .*, process ${process.pid})?; stop`));
+    assert.match(
+      await problemsOf({ port }),
+      new RegExp(`cannot use host "a": port ${port} on 127.0.0.1 is taken( by .*, process ${process.pid})?; stop`),
+    );
   });
 
   it("names the package of a missing extension", async () => {
     const problems = await problemsOf({ extensions: ["no_such_extension"] });
-    assert.match(problems, /the extension "no_such_extension" is not installed for PostgreSQL (\d+); install it \(Debian: postgresql-\1-no-such-extension\)/);
+    assert.match(
+      problems,
+      /the extension "no_such_extension" is not installed for PostgreSQL (\d+); install it \(Debian: postgresql-\1-no-such-extension\)/,
+    );
   });
 
   it("refuses a pair that nobody tested", async function () {
     requires(this, "citus");
-    assert.match(await problemsOf({ supported: ["99/1.0"] }), /Citus 13\.\d on PostgreSQL \d+ is not a supported pair; supported: 99\/1.0/);
+    assert.match(
+      await problemsOf({ supported: ["99/1.0"] }),
+      /Citus 13\.\d on PostgreSQL \d+ is not a supported pair; supported: 99\/1.0/,
+    );
   });
 
   it("refuses data of another version and folders that hold something else", async () => {
     const data = join(folder, "a", "data");
     mkdirSync(data, { recursive: true });
     writeFileSync(join(data, "PG_VERSION"), "9\n");
-    assert.match(await problemsOf({}), /data was made by PostgreSQL 9, .* has \d+; install postgresql-9, upgrade the data/);
+    assert.match(
+      await problemsOf({}),
+      /data was made by PostgreSQL 9, .* has \d+; install postgresql-9, upgrade the data/,
+    );
     rmSync(join(data, "PG_VERSION"));
     writeFileSync(join(data, "letter.txt"), "mine");
     assert.match(await problemsOf({}), /data is not empty and holds no PostgreSQL cluster/);
@@ -108,9 +120,17 @@ describe("Preflight", function () {
     const port = await freePort();
     listener?.close();
     listener = createServer().listen(port, "127.0.0.1");
-    const problems = await problemsOf({ port, extensions: ["no_such_one", "nor_this"], postgresVersion: 9, citusVersion: "1.0" });
+    const problems = await problemsOf({
+      port,
+      extensions: ["no_such_one", "nor_this"],
+      postgresVersion: 9,
+      citusVersion: "1.0",
+    });
     assert.ok(problems.split("\n").length >= 4, problems);
-    assert.ok(problems.split("\n").every((line) => line.startsWith('cannot use host "a": ')), problems);
+    assert.ok(
+      problems.split("\n").every((line) => line.startsWith('cannot use host "a": ')),
+      problems,
+    );
   });
 
   it("refuses a user that does not exist", async function () {
@@ -127,11 +147,15 @@ describe("Preflight", function () {
     const old = { ...inputs, facts: {} };
     const target = { local: { ...inputs.target.local, folder: other } };
     assert.ok(preflight.update);
-    await assert.rejects(preflight.update({ ...inputs, target }, context, old), /its folder changes from .* to .*other, which holds no data of it; stop the server, move/);
+    await assert.rejects(
+      preflight.update({ ...inputs, target }, context, old),
+      /its folder changes from .* to .*other, which holds no data of it; stop the server, move/,
+    );
   });
 
   it("says that data is kept, unless it is not", () => {
-    assert.equal(preflight.keeps?.(inputs), `keeps the data of host "a" in ${folder}/a/data`);
-    assert.equal(preflight.keeps?.({ ...inputs, deleteData: true }), undefined);
+    const said = (deleteData: boolean) => preflight.keeps?.({ ...inputs, deleteData });
+    assert.equal(said(false), `keeps the data of host "a" in ${folder}/a/data`);
+    assert.equal(said(true), undefined);
   });
 });
