@@ -1,6 +1,6 @@
 /** The settings that PostgreSQL 15 to 18 and Citus know, one line each: name|type|unit|range or values|when a change is in force|PostgreSQL majors|default.
- *  Taken on 2026-11-22 from pg_settings of PostgreSQL 15.20 with Citus 13.2, 16.14, 17.10 and 18.4 (union of ranges and values; empty majors mean all,
- *  or Citus'). Settings of Citus that pg_settings hides come from the names in citus.so and the server's own messages about wrong values. */
+ *  Taken on 2026-11-22 from pg_settings of PostgreSQL 15.20 with Citus 13.2, 16.14, 17.10 and 18.4 (union of values; empty majors mean all, or Citus').
+ *  A second range holds from the major before its colon on. Settings of Citus that pg_settings hides come from the names in citus.so and the server's own messages about wrong values. */
 export const knownSettingsTable = `
 allow_alter_system|bool|||reload|17-18|on
 allow_in_place_tablespaces|bool|||session||off
@@ -298,7 +298,7 @@ ignore_system_indexes|bool|||connection||off
 in_hot_standby|bool|||fixed||
 integer_datetimes|bool|||fixed||
 IntervalStyle|enum||postgres,postgres_verbose,sql_standard,iso_8601|session||postgres
-io_combine_limit|int|8kB|1..128|session|17-18|16
+io_combine_limit|int|8kB|1..32;18:1..128|session|17-18|16
 io_max_combine_limit|int|8kB|1..128|restart|18|16
 io_max_concurrency|int||-1..1024|restart|18|-1
 io_method|enum||sync,worker,io_uring|restart|18|worker
@@ -352,7 +352,7 @@ log_planner_stats|bool|||session||off
 log_recovery_conflict_waits|bool|||reload||off
 log_replication_commands|bool|||session||off
 log_rotation_age|int|min|0..35791394|reload||1440
-log_rotation_size|int|kB|0..2147483647|reload||10240
+log_rotation_size|int|kB|0..2097151;18:0..2147483647|reload||10240
 log_startup_progress_interval|int|ms|0..2147483647|reload||10000
 log_statement|enum||none,ddl,mod,all|session||none
 log_statement_sample_rate|real||0..1|session||1
@@ -364,7 +364,7 @@ log_truncate_on_rotation|bool|||reload||off
 logging_collector|bool|||restart||off
 logical_decoding_work_mem|int|kB|64..2147483647|session||65536
 maintenance_io_concurrency|int||0..1000|session||16
-maintenance_work_mem|int|kB|64..2147483647|session||65536
+maintenance_work_mem|int|kB|1024..2147483647;17:64..2147483647|session||65536
 max_active_replication_origins|int||0..262143|restart|18|10
 max_connections|int||1..262143|restart||100
 max_files_per_process|int||64..2147483647|restart||1000
@@ -506,9 +506,9 @@ track_functions|enum||none,pl,all|session||none
 track_io_timing|bool|||session||off
 track_wal_io_timing|bool|||session||off
 transaction_buffers|int|8kB|0..131072|restart|17-18|0
-transaction_deferrable|bool|||session||off
-transaction_isolation|enum||serializable,repeatable read,read committed,read uncommitted|session||read committed
-transaction_read_only|bool|||session||off
+transaction_deferrable|bool|||fixed||
+transaction_isolation|enum||serializable,repeatable read,read committed,read uncommitted|fixed||
+transaction_read_only|bool|||fixed||
 transaction_timeout|int|ms|0..2147483647|session|17-18|0
 transform_null_equals|bool|||session||off
 unix_socket_directories|string|||restart||/tmp

@@ -13,8 +13,8 @@ const milliseconds: Readonly<Record<string, number>> = {
   d: 86_400_000,
 };
 
-/** Why the server would refuse the value, or undefined. Reads after the setting's name. */
-export function settingValueProblem(setting: KnownSetting, value: string): string | undefined {
+/** Why the server would refuse the value, or undefined. Reads after the setting's name. Without a version the narrowest range counts. */
+export function settingValueProblem(setting: KnownSetting, value: string, postgresVersion = 0): string | undefined {
   switch (setting.type) {
     case "bool":
       return settingBoolean(value) === undefined ? `must be on or off, got ${JSON.stringify(value)}` : undefined;
@@ -22,7 +22,7 @@ export function settingValueProblem(setting: KnownSetting, value: string): strin
       return enumProblem(setting.values, value);
     case "int":
     case "real":
-      return numberProblem(setting, value);
+      return numberProblem(setting, value, postgresVersion);
     case "string":
       return textProblem(setting.name, value);
   }
@@ -41,31 +41,62 @@ function enumProblem(values: readonly string[], value: string): string | undefin
   const word = value.toLowerCase();
   if (values.some((known) => known.toLowerCase() === word)) return undefined;
   // Spellings that the server accepts and does not list.
-  if (values.includes("on") && ["true", "yes", "1"].includes(word)) return undefined;
-  if (values.includes("off") && ["false", "no", "0"].includes(word)) return undefined;
+  const isSwitch = values.includes("on") && values.includes("off");
+  if (isSwitch && ["true", "yes", "1", "false", "no", "0"].includes(word)) return undefined;
   if (values.includes("debug2") && word === "debug") return undefined;
   return `must be one of ${values.map((known) => (known === "" ? '""' : known)).join(", ")}, got ${JSON.stringify(value)}`;
 }
 
-function numberProblem({ type, unit, range }: KnownSetting, value: string): string | undefined {
+function numberProblem(setting: KnownSetting, value: string, postgresVersion: number): string | undefined {
+  const { name, type, unit } = setting;
   const parsed = /^\s*([+-]?(?:0[xX][\da-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?))\s*(\S*)\s*$/.exec(value);
   if (parsed === null) return `must be a number, got ${JSON.stringify(value)}`;
   const [, digits = "", suffix = ""] = parsed;
+  // strtol takes a leading zero as octal and stops before an 8 or 9.
+  if (type === "int" && /^[+-]?0\d*[89]\d*$/.test(digits)) return `must not begin with 0, got ${JSON.stringify(value)}`;
   const factor = unitFactor(unit, suffix);
   if (typeof factor === "string") return `${factor}, got ${JSON.stringify(value)}`;
   const exact = numberOf(digits, type) * factor;
-  const number = type === "int" ? Math.round(exact) : exact;
-  if (range === undefined || (number >= range.min && number <= range.max)) return undefined;
-  const named = unit === undefined ? "" : `, counted in ${unit}`;
-  return `must be ${range.min} to ${range.max}${named}, got ${JSON.stringify(value)}`;
+  const number = type === "int" ? roundHalfToEven(exact) : exact;
+  const { newerRange } = setting;
+  const range = newerRange !== undefined && postgresVersion >= newerRange.first ? newerRange : setting.range;
+  if (range !== undefined && (number < range.min || number > range.max)) {
+    const counted = unit === undefined ? "" : `, counted in ${unit}`;
+    return `must be ${range.min} to ${range.max}${counted}, got ${JSON.stringify(value)}`;
+  }
+  const reason = numberRules[name]?.(number);
+  return reason === undefined ? undefined : `${reason}, got ${JSON.stringify(value)}`;
 }
+
+// Buffers of SLRU caches; what the server checks besides the range (check hooks in PostgreSQL 17 and Citus 13).
+const sixteens = (number: number) => (number % 16 === 0 ? undefined : "must be a multiple of 16");
+const numberRules: Readonly<Record<string, (number: number) => string | undefined>> = {
+  commit_timestamp_buffers: sixteens,
+  multixact_member_buffers: sixteens,
+  multixact_offset_buffers: sixteens,
+  notify_buffers: sixteens,
+  serializable_buffers: sixteens,
+  subtransaction_buffers: sixteens,
+  transaction_buffers: sixteens,
+  vacuum_buffer_usage_limit: (number) => (number === 0 || number >= 128 ? undefined : "must be 0 or at least 128 kB"),
+  io_max_concurrency: (number) => (number === 0 ? "must be -1 or at least 1" : undefined),
+  "citus.distributed_deadlock_detection_factor": (number) =>
+    number === -1 || number > 1 ? undefined : "must be -1 or above 1",
+};
 
 /** strtol takes a leading zero as octal (file modes), strtod does not. */
 function numberOf(digits: string, type: KnownSetting["type"]): number {
   const octal = /^([+-]?)0([0-7]+)$/.exec(digits);
   if (type === "int" && octal !== null) return parseInt(`${octal[1] ?? ""}${octal[2] ?? ""}`, 8);
-  const hexadecimal = /^-0[xX]/.test(digits);
-  return hexadecimal ? -Number(digits.slice(1)) : Number(digits.replace(/^\+/, ""));
+  const [, sign = "", size = ""] = /^([+-]?)(.*)$/.exec(digits) ?? [];
+  return sign === "-" ? -Number(size) : Number(size);
+}
+
+/** As rint does. */
+function roundHalfToEven(number: number): number {
+  const below = Math.floor(number);
+  if (number - below !== 0.5) return Math.round(number);
+  return below % 2 === 0 ? below : below + 1;
 }
 
 /** What one written unit is in the setting's own unit, or what is wrong with it. */

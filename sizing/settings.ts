@@ -50,7 +50,7 @@ function problemOf(
   // A line of postgresql.conf cannot hold them, and no setting needs one.
   if (/[\p{Cc}\p{Surrogate}]/u.test(text)) return "must not hold control characters or broken Unicode";
   if (setting === undefined) return undefined;
-  if (setting.inForce === "fixed") return "is fixed when the server is built or the cluster is made, and cannot be set";
+  if (setting.inForce === "fixed") return "cannot be set in the configuration of a server";
   const { majors } = setting;
   if (postgresVersion !== undefined && majors !== undefined) {
     if (postgresVersion < majors.first)
@@ -58,7 +58,7 @@ function problemOf(
     if (postgresVersion > majors.last)
       return `exists up to PostgreSQL ${majors.last}, the nodes have ${postgresVersion}`;
   }
-  return refusedSettings.get(name)?.(text, settingBoolean(text)) ?? settingValueProblem(setting, text);
+  return refusedSettings.get(name)?.(text, settingBoolean(text)) ?? settingValueProblem(setting, text, postgresVersion);
 }
 
 // Libraries whose settings do not start with the library's own name.
