@@ -39,8 +39,10 @@ export interface DatabaseState {
 type Inputs = Resolved<DatabaseArgs>;
 
 /** The database's row, if there is one. */
-export const readSql = (i: Pick<Inputs, "name">) => sql`
-  SELECT pg_get_userbyid(datdba) AS owner, pg_encoding_to_char(encoding) AS encoding, datcollate AS locale
+// An encoding has several spellings ("utf8", "UTF-8"); the one that was asked for is no difference.
+export const readSql = (i: Pick<Inputs, "name" | "encoding">) => sql`
+  SELECT pg_get_userbyid(datdba) AS owner, datcollate AS locale,
+         CASE WHEN pg_char_to_encoding(${i.encoding ?? ""}) = encoding THEN ${i.encoding ?? ""} ELSE pg_encoding_to_char(encoding) END AS encoding
     FROM pg_database WHERE datname = ${i.name}`;
 
 /** Version of citus in the database that runs it. */
@@ -64,6 +66,14 @@ interface Row {
   readonly owner: string;
   readonly encoding: string;
   readonly locale: string;
+}
+
+/** A node that was added may have a database of that name from before. */
+function refuseOther(i: Inputs, row: Row, server: string): void {
+  const different = (["encoding", "locale"] as const).filter((name) => i[name] !== undefined && i[name] !== row[name]);
+  if (different.length === 0) return;
+  const lines = different.map((name) => `${name} is ${JSON.stringify(row[name])}, asked for ${JSON.stringify(i[name])}`);
+  throw new Error(`it exists already on ${server} and differs: ${lines.join("; ")}. Ask for what is there, or rename it there first`);
 }
 
 export const database: Kind<Inputs, DatabaseState> = {
@@ -109,15 +119,16 @@ export const database: Kind<Inputs, DatabaseState> = {
     await onEach(context, i.connection, i.nodes, maintenance, async (session) => {
       const [row] = await session.query<Row>(readSql(i));
       if (row === undefined) await session.query(createSql(i), { timeoutSeconds: createSeconds });
+      else refuseOther(i, row, session.server);
     });
     await onEach(context, i.connection, i.nodes, i.name, (session) => session.query(createCitusSql, { timeoutSeconds: createSeconds }));
     return undefined;
   },
 
-  update: async (i, context, old) => {
+  update: async (i, context) => {
     await database.create(i, context);
     const { owner } = i;
-    if (owner !== undefined && owner !== old.owner) {
+    if (owner !== undefined) {
       await onEach(context, i.connection, i.nodes, maintenance, (session) => session.query(ownerSql(i, owner)));
     }
     return undefined;

@@ -4,6 +4,7 @@
  *  Source: https://docs.citusdata.com/en/stable/develop/api_udf.html */
 import { setTimeout as delay } from "node:timers/promises";
 import * as pulumi from "@pulumi/pulumi";
+import { checkHostAddress, checkPort } from "../../sizing/names";
 import type { Problem } from "../../sizing/problem";
 import type { Context, Found, Kind, Resolved } from "./engine/kind";
 import { DynamicResource } from "./engine/resource";
@@ -50,7 +51,8 @@ export const readSql = sql`
   SELECT nodeid AS "nodeId", groupid AS "groupId", nodename AS host, nodeport AS port, isactive AS active, shouldhaveshards AS "shouldHaveShards"
     FROM pg_dist_node WHERE noderole = 'primary' ORDER BY groupid`;
 export const coordinatorSql = ({ coordinator }: Inputs) => sql`SELECT citus_set_coordinator_host(${coordinator.host}, ${coordinator.port})`;
-export const addSql = (node: WorkerNode) => sql`SELECT citus_add_node(${node.host}, ${node.port})`;
+export const addSql = (node: WorkerNode) =>
+  node.active === false ? sql`SELECT citus_add_inactive_node(${node.host}, ${node.port})` : sql`SELECT citus_add_node(${node.host}, ${node.port})`;
 export const propertySql = ({ address, shouldHaveShards }: NodesPlan["property"][number]) =>
   sql`SELECT citus_set_node_property(${address.host}, ${address.port}, 'shouldhaveshards', ${shouldHaveShards})`;
 export const moveSql = ({ nodeId, to }: NodesPlan["move"][number]) => sql`SELECT citus_update_node(${nodeId}, ${to.host}, ${to.port})`;
@@ -74,7 +76,7 @@ async function rowsOf(session: Session): Promise<readonly NodeRow[]> {
 async function converge(i: Inputs, context: Context, old?: Inputs): Promise<void> {
   await context.connect(i.connection, async (session) => {
     const plan = planNodes(await rowsOf(session), i, old);
-    await checkArrivals(session, context, i.connection, Object.fromEntries(plan.add.map(({ key, node }) => [key, node])));
+    await checkArrivals(session, context, i.connection, Object.fromEntries(plan.add.map(({ key, node }) => [key, node])), plan.move);
     await join(session, context, plan, i);
     const mode = i.transferMode ?? "auto";
     const [missing] = await session.query<{ count: number }>(missingReferenceTablesSql);
@@ -147,11 +149,11 @@ async function release(context: Context, connection: Connection, leave: NodesPla
       continue;
     }
     await context.connect(at(connection, address, connection.database), async (server) => {
-      const [row] = await server.query<{ groupId: number }>(
-        sql`SELECT (SELECT groupid FROM pg_dist_local_group) AS "groupId" FROM pg_extension WHERE extname = 'citus'`,
-      );
-      // Another cluster may have taken it in the meantime.
-      if (row === undefined || row.groupId !== 0) return;
+      const [citus] = await server.query(sql`SELECT FROM pg_extension WHERE extname = 'citus'`);
+      if (citus === undefined) return;
+      const [free] = await server.query(sql`SELECT FROM pg_dist_local_group WHERE groupid = 0 AND NOT EXISTS (SELECT FROM pg_dist_node)`);
+      // Another cluster may have taken it in the meantime, or it coordinates one.
+      if (free === undefined) return;
       // Never CASCADE: what depends on citus there is somebody's data.
       await server.query(sql`DROP EXTENSION IF EXISTS citus`).catch((error: unknown) => {
         context.info(`node "${key}" left the cluster and keeps the citus extension: ${error instanceof Error ? error.message : String(error)}`);
@@ -176,7 +178,9 @@ async function read(i: Inputs, context: Context): Promise<Found<Inputs, State> |
       return row === undefined ? [] : [[key, { ...node, ...shown(row, node) }]];
     });
     if (coordinator === undefined && found.length === 0) return undefined;
+    const [missing] = await session.query<{ count: number }>(missingReferenceTablesSql);
     return {
+      complete: missing?.count === 0,
       inputs: {
         workers: Object.fromEntries(found),
         coordinator: coordinator === undefined ? { host: "not registered", port: 0 } : { host: coordinator.host, port: coordinator.port, ...shownShards(coordinator, i.coordinator, false) },
@@ -196,10 +200,19 @@ const shownShards = (row: NodeRow, node: { readonly shouldHaveShards?: boolean }
 
 function checkNodes(i: Inputs): readonly Problem[] {
   const all = [["coordinator", i.coordinator] as const, ...Object.entries(i.workers).map(([key, node]) => [`workers.${key}`, node] as const)];
-  return all.flatMap(([path, node], index) => {
+  const ofAddresses = all.flatMap(([path, { host, port }]) =>
+    [
+      { path: `${path}.host`, reason: checkHostAddress(host) },
+      { path: `${path}.port`, reason: checkPort(port) },
+    ].flatMap(({ path, reason }) => (reason === undefined ? [] : [{ path, reason }])),
+  );
+  const twins = all.flatMap(([path, node], index) => {
     const twin = all.slice(0, index).find(([, other]) => sameAddress(other, node));
-    return twin === undefined ? [] : [{ path, reason: `has the address ${addressText(node)} of ${twin[0]}; every node needs its own` }];
+    // By whatever name the coordinator is dialled, it is no worker.
+    const other = twin?.[0] ?? (index > 0 && sameAddress(node, i.connection) ? "the connection, which is the coordinator" : undefined);
+    return other === undefined ? [] : [{ path, reason: `has the address ${addressText(node)} of ${other}; every node needs its own` }];
   });
+  return [...ofAddresses, ...twins];
 }
 
 export const nodes: Kind<Inputs, State> = {
@@ -222,6 +235,7 @@ export const nodes: Kind<Inputs, State> = {
   hints: {
     "40P01": "the server may be in the cluster already under another name; compare SELECT system_identifier FROM pg_control_system() on both",
     "42501": "node operations need a superuser",
+    "3D000": "create the database on every node first, with a Database resource that lists them",
   },
   mends: ["coordinator", "workers"],
   id: (i) => i.connection.database,

@@ -44,7 +44,9 @@ export function sqlError(cause: unknown, server: string, notices: readonly strin
   const error = cause instanceof Error ? cause : new Error(String(cause));
   const socketCode = "code" in error && typeof error.code === "string" ? error.code : "";
   // Node packs the attempts on several addresses into one error without a text of its own.
-  const text = error.message === "" ? socketCode : error.message;
+  const own = error.message === "" ? socketCode : error.message;
+  // node-postgres' name for a statement whose answer never came.
+  const text = own === "Query read timeout" ? "the server does not answer; nobody knows whether the statement ran" : own;
   const retry = passingSocketErrors.has(socketCode) || /^timeout expired$|Connection terminated/.test(text);
   return new SqlError(text, undefined, server, retry, { cause });
 }

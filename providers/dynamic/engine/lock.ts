@@ -44,7 +44,8 @@ async function locked<T>(connection: Connection, owner: string, use: () => Promi
     try {
       return await use();
     } finally {
-      await session.query(sql`SELECT pg_advisory_unlock(${lockKey})`);
+      // A session that is gone has let the lock go; what the work gave is the news.
+      await session.query(sql`SELECT pg_advisory_unlock(${lockKey})`).catch(() => undefined);
     }
   });
 }

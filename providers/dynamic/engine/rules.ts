@@ -62,7 +62,8 @@ export function equal(one: unknown, other: unknown): boolean {
 function normal(value: unknown): unknown {
   if (isAbsent(value)) return undefined;
   if (Array.isArray(value)) return value.map(normal);
-  if (typeof value !== "object") return value;
+  // JSON has no negative zero.
+  if (typeof value !== "object") return value === 0 ? 0 : value;
   return Object.fromEntries(
     Object.entries(value)
       .filter(([, entry]) => !isAbsent(entry))

@@ -1,5 +1,6 @@
 /** Acting on several servers of one cluster with one identity: each is dialled directly, side by side. */
 import type * as pulumi from "@pulumi/pulumi";
+import { SqlError } from "./errors";
 import type { Context } from "./kind";
 import type { Connection, Session } from "./session";
 
@@ -42,7 +43,12 @@ export async function onEach<T>(
   if (first !== undefined) {
     if (others.length === 0) throw first.reason;
     const text = ({ key, reason }: { key: string; reason: unknown }) => `${key}: ${reason instanceof Error ? reason.message : String(reason)}`;
-    throw new Error(failures.map(text).join("; "), { cause: first.reason });
+    const message = failures.map(text).join("; ");
+    const codes = new Set(failures.map(({ reason }) => (reason instanceof SqlError ? reason.code : undefined)));
+    // One code on all of them keeps its next step.
+    if (codes.size > 1 || !(first.reason instanceof SqlError)) throw new Error(message, { cause: first.reason });
+    const where = failures.map(({ key }) => servers[key]).flatMap((server) => (server === undefined ? [] : [`${server.host}:${String(server.port)}`]));
+    throw new SqlError(message, first.reason.code, where.join(", "), false, { cause: first.reason });
   }
   return Object.fromEntries(results.flatMap((result, index) => (result.status === "fulfilled" ? [[keys[index] ?? "", result.value]] : [])));
 }

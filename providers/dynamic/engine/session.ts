@@ -1,6 +1,7 @@
 /** A session on one PostgreSQL server: connect with verified TLS, settle the session's settings, query, always close. */
 import { setTimeout as delay } from "node:timers/promises";
-import { Client } from "pg";
+import { checkServerIdentity } from "node:tls";
+import { Client, DatabaseError, escapeLiteral } from "pg";
 import { SqlError, sqlError } from "./errors";
 import { compile, type Sql } from "./sql";
 
@@ -50,11 +51,14 @@ const statementTimeoutSeconds = 60;
 const retrySeconds = 30;
 const sessionsPerServer = 2;
 const idleMilliseconds = 1_000;
+const closeMilliseconds = 2_000;
 
 // An empty search_path, so that nothing a user created can stand in for a function of PostgreSQL or Citus.
 // Sent again when a session is reused, so that no setting of its last user is left.
 const prologue = [
   "RESET ALL",
+  // A lock's session waits in silence for as long as the work takes.
+  "SET idle_session_timeout = 0",
   "SET search_path = ''",
   "SET lc_messages = 'C'",
   "SET client_min_messages = 'notice'",
@@ -106,12 +110,12 @@ class ServerPool {
   }
 
   private async take(connection: Connection, applicationName: string): Promise<Pooled> {
-    const target = JSON.stringify([connection, applicationName]);
+    const target = JSON.stringify(connection);
     const index = this.idle.findIndex((pooled) => pooled.target === target);
     const [found] = index < 0 ? [] : this.idle.splice(index, 1);
     if (found !== undefined) {
       clearTimeout(found.idleTimer);
-      if (found.usable && (await settle(found))) return found;
+      if (found.usable && (await settle(found, applicationName))) return found;
       await close(found);
     }
     // Idle sessions of other databases count as well: with one entered per place, closing one makes room.
@@ -129,9 +133,11 @@ class ServerPool {
     }
     this.idle.push(pooled);
     pooled.idleTimer = setTimeout(() => {
-      const index = this.idle.indexOf(pooled);
-      if (index >= 0) this.idle.splice(index, 1);
-      void close(pooled);
+      // It counts until the server has let it go.
+      void close(pooled).then(() => {
+        const index = this.idle.indexOf(pooled);
+        if (index >= 0) this.idle.splice(index, 1);
+      });
     }, idleMilliseconds);
   }
 }
@@ -162,10 +168,19 @@ async function connect(connection: Connection, applicationName: string, target: 
       user: connection.user,
       // Without one, node-postgres would look for PGPASSWORD and a password file.
       password: connection.password ?? "",
-      ssl: { ca, cert, key, rejectUnauthorized: true, minVersion: "TLSv1.2", ...(serverName === undefined ? {} : { servername: serverName }) },
-      application_name: applicationName.slice(0, 63),
+      ssl: {
+        ca,
+        cert,
+        key,
+        rejectUnauthorized: true,
+        minVersion: "TLSv1.2",
+        // node-postgres puts the host over a `servername` of ours.
+        ...(serverName === undefined ? {} : { checkServerIdentity: (_host, certificate) => checkServerIdentity(serverName, certificate) }),
+      },
       connectionTimeoutMillis: connectTimeoutSeconds * 1_000,
       keepAlive: true,
+      // Before a firewall forgets the session of a lock.
+      keepAliveInitialDelayMillis: 30_000,
     });
     const pooled: Pooled = { client, target, notices: [], usable: true };
     client.on("notice", ({ severity, message }) => {
@@ -175,7 +190,7 @@ async function connect(connection: Connection, applicationName: string, target: 
     client.on("end", () => (pooled.usable = false));
     try {
       await client.connect();
-      await client.query(prologue);
+      await client.query(settlement(applicationName));
       return pooled;
     } catch (cause) {
       await close(pooled);
@@ -184,8 +199,13 @@ async function connect(connection: Connection, applicationName: string, target: 
   });
 }
 
-async function settle({ client }: Pooled): Promise<boolean> {
-  return await client.query(prologue).then(
+const settlement = (applicationName: string) => ({
+  text: `${prologue};SET application_name = ${escapeLiteral(applicationName.slice(0, 63))}`,
+  query_timeout: connectTimeoutSeconds * 1_000,
+});
+
+async function settle({ client }: Pooled, applicationName: string): Promise<boolean> {
+  return await client.query(settlement(applicationName)).then(
     () => true,
     // The server ended it while it was idle; a new one is opened instead.
     () => false,
@@ -195,8 +215,10 @@ async function settle({ client }: Pooled): Promise<boolean> {
 async function close(pooled: Pooled): Promise<void> {
   clearTimeout(pooled.idleTimer);
   pooled.usable = false;
-  // A broken connection may refuse to close; it is gone either way.
-  await pooled.client.end().catch(() => undefined);
+  // A broken connection may refuse to close, and a server that hangs never says goodbye; it is gone either way.
+  const patience = new AbortController();
+  await Promise.race([pooled.client.end().catch(() => undefined), delay(closeMilliseconds, undefined, { signal: patience.signal }).catch(() => undefined)]);
+  patience.abort();
 }
 
 function session(pooled: Pooled, server: string): Session {
@@ -215,6 +237,8 @@ function session(pooled: Pooled, server: string): Session {
       }
       return rows;
     } catch (cause) {
+      // Without an answer the session is of no use, and each further statement would wait for its own deadline.
+      if (!(cause instanceof DatabaseError)) await close(pooled);
       throw sqlError(cause, server, pooled.notices);
     }
   };

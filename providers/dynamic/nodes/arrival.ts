@@ -20,6 +20,13 @@ export interface ServerFacts {
   readonly relations: readonly string[];
 }
 
+/** A registered node that is to be found at another address. */
+export interface Move {
+  readonly key: string;
+  readonly groupId: number;
+  readonly to: ServerAddress;
+}
+
 /** What the cluster knows before anything joins. */
 export interface ClusterFacts {
   readonly citusVersion: string;
@@ -37,7 +44,7 @@ export function refusals(cluster: ClusterFacts, arrivals: Readonly<Record<string
     seen.set(facts.systemIdentifier, facts.address);
     const collisions = facts.relations.filter((relation) => cluster.tables.includes(relation));
     const reasons = [
-      twin === undefined ? undefined : `is the same server as ${twin} under a second name; leave one of them out`,
+      twin === undefined ? undefined : `is the same server as ${twin} under a second name, or a copy of its data folder; leave one of them out`,
       facts.inRecovery ? "is in recovery, a standby of another server; promote it first or name its primary" : undefined,
       facts.citusVersion === undefined ? "has no citus extension in this database; create it there with a Database resource that lists this node" : undefined,
       facts.citusVersion !== undefined && facts.citusVersion !== cluster.citusVersion
@@ -55,6 +62,18 @@ export function refusals(cluster: ClusterFacts, arrivals: Readonly<Record<string
         : undefined,
     ];
     return reasons.filter((reason) => reason !== undefined).map((reason) => `node "${key}" (${facts.address}) ${reason}`);
+  });
+}
+
+/** Why the servers at the new addresses are not the nodes that moved there: Citus itself asks nobody. */
+export function moveRefusals(moves: readonly Move[], facts: Readonly<Record<string, ServerFacts>>): readonly string[] {
+  return moves.flatMap(({ key, groupId, to }) => {
+    const there = facts[key];
+    const reasons = [
+      there?.inRecovery === true ? "is in recovery; promote it first" : undefined,
+      there?.groupId === groupId ? undefined : `is not this node: its group is ${String(there?.groupId ?? 0)}, the node's ${String(groupId)}. Name the server that holds the node's data, or give a new server a new key`,
+    ];
+    return reasons.filter((reason) => reason !== undefined).map((reason) => `node "${key}": the server at ${to.host}:${String(to.port)} ${reason}`);
   });
 }
 
@@ -99,19 +118,20 @@ async function clusterFacts(session: Session): Promise<ClusterFacts> {
   };
 }
 
-/** Refuses every server that must not join, all reasons at once, before anything is changed. */
+/** Refuses every server that must not join or is not the node that moved, all reasons at once, before anything is changed. */
 export async function checkArrivals(
   session: Session,
   context: Context,
   connection: Connection,
   arrivals: Readonly<Record<string, ServerAddress>>,
+  moves: readonly Move[],
 ): Promise<void> {
+  if (Object.keys(arrivals).length === 0 && moves.length === 0) return;
   const cluster = await clusterFacts(session);
-  const facts = await onEach(context, connection, arrivals, connection.database, async (arrival) => ({
-    ...(await serverFacts(arrival)),
-    address: arrival.server,
-  }));
-  const reasons = refusals(cluster, facts);
+  const factsOf = (servers: Readonly<Record<string, ServerAddress>>) =>
+    onEach(context, connection, servers, connection.database, async (server) => ({ ...(await serverFacts(server)), address: server.server }));
+  const movedTo = Object.fromEntries(moves.map(({ key, to }) => [key, to]));
+  const reasons = [...refusals(cluster, await factsOf(arrivals)), ...moveRefusals(moves, await factsOf(movedTo))];
   if (reasons.length > 0) throw new Error(reasons.join("; "));
 }
 

@@ -102,7 +102,8 @@ export async function drain(session: Session, context: Context, leaving: readonl
   const running = await session.query<{ id: string }>(runningJobSql);
   // Another rebalance, or the drain of a killed run: both must end first, and may already do our work.
   for (const { id } of running) await follow(session, context, id, leaving, deadline);
-  for (const { row } of leaving) {
+  // Every node is told of the property, so that a node that is down could never leave; without shards there is nothing to keep away.
+  for (const { row } of (await placements(session, leaving)) === 0 ? [] : leaving) {
     await session.query(sql`SELECT citus_set_node_property(${row.host}, ${row.port}, 'shouldhaveshards', false)`);
   }
   while ((await placements(session, leaving)) > 0) {
@@ -126,7 +127,8 @@ async function follow(session: Session, context: Context, id: string, leaving: r
       const why = Date.now() > deadline ? "its time is over (drainTimeoutSeconds)" : `a move failed ${String(job.retried)} times`;
       throw new Error(
         `draining node ${names(leaving)} stopped, job ${id} is cancelled: ${why}: ${reason}. ` +
-          `The node stays with the shards that are left; mend the cause and run again, it continues there`,
+          `The node stays with the shards that are left; mend the cause and run again, it continues there. ` +
+          `To keep the node after all, put it back and run pulumi up --refresh`,
       );
     }
     context.progress(`draining ${names(leaving)}: ${String(job.done)} of ${String(job.total)} moves done (job ${id})`);

@@ -36,7 +36,7 @@ export interface NodesPlan {
   /** The coordinator's own row is missing or names another address. */
   readonly setCoordinator: boolean;
   /** Registered under the address that the last run knew: give the row its new address. */
-  readonly move: readonly { readonly key: string; readonly nodeId: number; readonly to: ServerAddress }[];
+  readonly move: readonly { readonly key: string; readonly nodeId: number; readonly groupId: number; readonly to: ServerAddress }[];
   /** Not registered. */
   readonly add: readonly { readonly key: string; readonly node: WorkerNode }[];
   /** Registered but not active although it should be. */
@@ -54,24 +54,28 @@ export const addressText = ({ host, port }: ServerAddress) => `${host}:${String(
 
 /** The steps from `rows` to `wanted`. `old` is what the last successful run asked for; only its keys ever leave. */
 export function planNodes(rows: readonly NodeRow[], wanted: Wanted, old: Pick<Wanted, "workers"> = { workers: {} }): NodesPlan {
-  const at = (address: ServerAddress) => rows.find((row) => sameAddress(row, address));
+  const at = (address: ServerAddress) => rows.find((row) => row.groupId !== 0 && sameAddress(row, address));
   const coordinator = rows.find((row) => row.groupId === 0);
   const workers = Object.entries(wanted.workers).sort(([one], [other]) => (one < other ? -1 : 1));
-  // A row found by its old address is the same node at a new one.
+  const wantedAddresses = [wanted.coordinator, ...workers.map(([, node]) => node)];
+  const isWanted = (address: ServerAddress) => wantedAddresses.some((other) => sameAddress(other, address));
+  // A row found by its old address is the same node at a new one, unless another key has taken that address over.
   const moved = workers.flatMap(([key, node]) => {
     const before = old.workers[key];
-    const row = before === undefined || sameAddress(before, node) || at(node) !== undefined ? undefined : at(before);
-    return row === undefined ? [] : [{ key, nodeId: row.nodeId, to: { host: node.host, port: node.port }, row }];
+    const row = before === undefined || isWanted(before) || at(node) !== undefined ? undefined : at(before);
+    return row === undefined ? [] : [{ key, to: { host: node.host, port: node.port }, row }];
   });
   const known = workers.flatMap(([key, node]) => {
     const row = at(node) ?? moved.find((move) => move.key === key)?.row;
     return row === undefined ? [] : [{ key, node, row }];
   });
   const leave = Object.entries(old.workers)
-    .filter(([key, address]) => !(key in wanted.workers) && !workers.some(([, node]) => sameAddress(node, address)))
+    .filter(([, address]) => !isWanted(address) && !(coordinator !== undefined && sameAddress(coordinator, address)))
+    // A key that stays leaves a row behind only when its new address has a row of its own.
+    .filter(([key, address]) => !Object.hasOwn(wanted.workers, key) || (at(address) !== undefined && !moved.some((move) => move.key === key)))
     .map(([key, { host, port }]) => {
       const row = at({ host, port });
-      return { key, address: { host, port }, ...(row === undefined || row.groupId === 0 ? {} : { row }) };
+      return { key, address: { host, port }, ...(row === undefined ? {} : { row }) };
     });
   const properties = known
     .filter(({ node, row }) => row.shouldHaveShards !== (node.shouldHaveShards ?? true))
@@ -85,7 +89,7 @@ export function planNodes(rows: readonly NodeRow[], wanted: Wanted, old: Pick<Wa
   }
   return {
     setCoordinator,
-    move: moved.map(({ key, nodeId, to }) => ({ key, nodeId, to })),
+    move: moved.map(({ key, to, row }) => ({ key, nodeId: row.nodeId, groupId: row.groupId, to })),
     add: workers.filter(([key]) => !known.some((node) => node.key === key)).map(([key, node]) => ({ key, node })),
     activate: known.filter(({ node, row }) => !row.active && (node.active ?? true)).map(({ key, node }) => ({ key, node })),
     disable: known.filter(({ node, row }) => row.active && !(node.active ?? true)).map(({ key, node }) => ({ key, node })),
