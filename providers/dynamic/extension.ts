@@ -5,7 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { checkExtensionName } from "../../sizing/names";
 import type { Context, Kind, Resolved } from "./engine/kind";
 import { DynamicResource } from "./engine/resource";
-import type { Connection } from "./engine/session";
+import type { Connection, Session } from "./engine/session";
 import { ident, literal, sql } from "./engine/sql";
 
 /** What an extension is. */
@@ -58,14 +58,29 @@ async function read(i: Inputs, context: Context) {
     const nodes = await session.query<{ node: string; success: boolean; result: string }>(readNodesSql(i));
     const silent = nodes.find(({ success }) => !success);
     if (silent !== undefined) throw new Error(`${silent.node} does not answer: ${silent.result}`);
-    // A node that differs from what was asked is the one worth showing.
-    const odd = i.version === undefined ? undefined : nodes.find(({ result }) => result !== i.version);
+    // A node that differs from the coordinator is the one worth showing.
+    const odd = nodes.find(({ result }) => result !== there.version);
     return {
-      inputs: { schema: there.schema, version: odd === undefined ? there.version : `${odd.result === "" ? "none" : odd.result} on ${odd.node}` },
+      inputs: {
+        ...(i.schema === undefined ? {} : { schema: there.schema }),
+        version: odd === undefined ? there.version : `${odd.result === "" ? "none" : odd.result} on ${odd.node}`,
+      },
       state: { installedVersion: there.version },
-      complete: nodes.every(({ result }) => result !== ""),
+      complete: odd === undefined,
     };
   });
+}
+
+/** Makes it where it is missing, and of one version everywhere: nodes that were away may lack either. */
+async function complete(i: Inputs, session: Session): Promise<void> {
+  await session.transaction(async () => {
+    // Without SCHEMA an extension that is free to choose goes to the first schema of the path.
+    await session.query(sql`SELECT set_config('search_path', 'public', true)`);
+    await session.query(createSql(i), { timeoutSeconds: statementSeconds });
+  });
+  const [there] = await session.query<{ version: string }>(readSql(i));
+  const version = i.version ?? there?.version;
+  if (version !== undefined) await session.query(versionSql(i, version), { timeoutSeconds: statementSeconds });
 }
 
 export const extension: Kind<Inputs, ExtensionState> = {
@@ -92,22 +107,17 @@ export const extension: Kind<Inputs, ExtensionState> = {
   lock: (i) => i.connection,
   read,
   create: async (i, context) => {
-    await context.connect(i.connection, (session) =>
-      session.transaction(async () => {
-        // Without SCHEMA an extension that is free to choose goes to the first schema of the path.
-        await session.query(sql`SELECT set_config('search_path', 'public', true)`);
-        await session.query(createSql(i), { timeoutSeconds: statementSeconds });
-      }),
-    );
+    await context.connect(i.connection, (session) => complete(i, session));
     return undefined;
   },
   update: async (i, context) => {
-    const { schema, version } = i;
+    const { schema } = i;
     await context.connect(i.connection, async (session) => {
-      const [there] = await session.query<{ version: string; schema: string }>(readSql(i));
-      if (schema !== undefined && schema !== there?.schema) await session.query(schemaSql(i, schema), { timeoutSeconds: statementSeconds });
-      // Also where the coordinator has it already: a node that was away may not.
-      if (version !== undefined) await session.query(versionSql(i, version), { timeoutSeconds: statementSeconds });
+      const [there] = await session.query<{ schema: string }>(readSql(i));
+      if (there !== undefined && schema !== undefined && schema !== there.schema) {
+        await session.query(schemaSql(i, schema), { timeoutSeconds: statementSeconds });
+      }
+      await complete(i, session);
     });
     return undefined;
   },

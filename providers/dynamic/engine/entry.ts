@@ -59,8 +59,8 @@ export function provider<Inputs extends object, State extends object>(kind: Kind
     read: async (id: string, properties: Properties) => {
       const found = await operate("read", properties, (inputs, context) => kind.read(inputs, context, stateOf(kind, properties)));
       if (found === undefined) return {};
-      // What the user left out is the server's to choose, so it is no drift.
-      const seen = Object.entries(found.inputs).filter(([name]) => properties[name] !== undefined && properties[name] !== null);
+      // What the user left out is the server's to choose, so it is no drift, unless only a part of the object is there.
+      const seen = Object.entries(found.inputs).filter(([name]) => found.complete === false || (properties[name] !== undefined && properties[name] !== null));
       const now = { ...properties, ...Object.fromEntries(seen) };
       return { id, props: outputsOf(kind, now, found.state), inputs: plainJson(argumentsOf(kind, now)) };
     },
