@@ -18,8 +18,8 @@ import { Fencing } from "./fencing";
 import type { Host, HostTarget } from "./hosts/host";
 import { NodeConfiguration } from "./node-configuration";
 
-/** Settings by PostgreSQL's own names. */
-type SettingValues = Readonly<Record<string, string | number | boolean>>;
+/** Settings by PostgreSQL's own names; values as in postgresql.conf, without quotes: `{ work_mem: "64MB" }`. */
+type SettingValues = Readonly<Record<string, string>>;
 
 /** Arguments of {@link CitusCluster}. Plain values, so that everything wrong with them is told before anything is touched. */
 export interface CitusClusterArgs {
@@ -156,7 +156,7 @@ export function checkCluster(args: CitusClusterArgs): readonly Problem[] {
   const needsWorkers = Object.keys(databases).length > 0 && !ofWorkers && args.coordinatorHoldsShards !== true;
   const under = (path: string, found: readonly Problem[]) => found.map((problem) => ({ path: problem.path === "" ? path : `${path}.${problem.path}`, reason: problem.reason }));
   const one = (path: string, reason: string | undefined) => (reason === undefined ? [] : [{ path, reason }]);
-  const libraries = preloadLibraries(extensionsOf(args), preload);
+  const known = { preload: preloadLibraries(extensionsOf(args), preload), postgresVersion: args.postgresVersion };
   return [
     ...under("hosts", args.hosts.check()),
     ...(needsWorkers ? [{ path: "hosts.workers", reason: "must have at least one worker, or set coordinatorHoldsShards: true" }] : []),
@@ -173,9 +173,9 @@ export function checkCluster(args: CitusClusterArgs): readonly Problem[] {
           : `"${spec.owner}" is neither "postgres" nor one of loginRoles; add it there`,
       ),
     ]),
-    ...checkSettings(args.settings ?? {}, "settings", libraries),
-    ...checkSettings(args.coordinatorSettings ?? {}, "coordinatorSettings", libraries),
-    ...checkSettings(args.workerSettings ?? {}, "workerSettings", libraries),
+    ...checkSettings(args.settings ?? {}, "settings", known),
+    ...checkSettings(args.coordinatorSettings ?? {}, "coordinatorSettings", known),
+    ...checkSettings(args.workerSettings ?? {}, "workerSettings", known),
     ...checkVersions({ postgresVersion: args.postgresVersion, citusVersion: args.citusVersion }),
   ];
 }

@@ -1,61 +1,13 @@
 /** The main job on the real engine, real plugins and real Citus: a TLS-only cluster forms, grows, shrinks, is destroyed and comes back with every row. */
 import assert from "node:assert/strict";
-import { Client } from "pg";
-import { CitusCluster, localHosts, type CitusClusterArgs } from "../../index";
-import { freePorts } from "../support/servers";
-import { describeSteps, withStack, type StackRun } from "../support/stack";
+import { ask, clusterOf, portsFor, url } from "../support/demo-cluster";
+import { withStack, type StackRun } from "../support/stack";
 import { Ledger } from "../support/ledger";
 import { requires } from "../support/tools";
 
 const rows = 1_000_000;
 
-interface Ports {
-  readonly coordinator: number;
-  readonly workers: Readonly<Record<string, number>>;
-}
-
-async function portsFor(...workers: string[]): Promise<Ports> {
-  const [coordinator = 0, ...others] = await freePorts(workers.length + 1);
-  return { coordinator, workers: Object.fromEntries(workers.map((key, index) => [key, others[index] ?? 0])) };
-}
-
-/** The program: a cluster with these of the workers, and everything that a test looks at as outputs. */
-const clusterOf = (folder: string, ports: Ports, workers: readonly string[], args: Partial<CitusClusterArgs> = {}) => () => {
-  const cluster = new CitusCluster("demo", {
-    hosts: localHosts({
-      folder,
-      coordinator: { port: ports.coordinator },
-      workers: Object.fromEntries(workers.map((key) => [key, { port: ports.workers[key] ?? 0 }])),
-    }),
-    databases: { app: { owner: "app", extensions: { pg_stat_statements: {}, hll: {} } } },
-    loginRoles: ["app"],
-    ...args,
-  });
-  return Promise.resolve({ psql: cluster.psql, nodePostgres: cluster.nodePostgres, nodes: cluster.nodes, authority: cluster.authority });
-};
-
-/** Connection string of one role for node-postgres, as the stack prints it. */
-function url(run: StackRun, role: string, database = "app"): string {
-  const value: unknown = run.outputs["nodePostgres"]?.value;
-  assert.ok(typeof value === "object" && value !== null, "the stack prints connection strings");
-  const ofRole: unknown = Object.entries(value).find(([name]) => name === role)?.[1];
-  assert.ok(typeof ofRole === "object" && ofRole !== null, `the stack prints connection strings of ${role}`);
-  const text: unknown = Object.entries(ofRole).find(([name]) => name === database)?.[1];
-  assert.ok(typeof text === "string", `the stack prints a connection string of ${role} for ${database}`);
-  return text;
-}
-
-async function ask<Row extends object>(connectionString: string, text: string): Promise<Row[]> {
-  const client = new Client({ connectionString });
-  await client.connect();
-  try {
-    const { rows: found }: { rows: Row[] } = await client.query(text);
-    return found;
-  } finally {
-    await client.end();
-  }
-}
-
+const describeSteps = ({ steps }: StackRun) => steps.map(({ op, name }) => `${op} ${name}`).join("\n");
 const names = (run: StackRun, op: string) => run.steps.filter((step) => step.op === op).map(({ name }) => name);
 
 describe("CitusCluster", () => {
@@ -144,6 +96,6 @@ describe("CitusCluster", () => {
 /** Every update, the one of Nodes and fencing included, is before the delete that stops the server. */
 function assertStoppedLast(run: StackRun): void {
   const stops = run.steps.findIndex(({ op, name }) => op === "delete" && name === "demo-hosts-a");
-  const lastUpdate = run.steps.findLastIndex(({ op }) => op === "update" || op === "create");
+  const lastUpdate = Math.max(...run.steps.map(({ op }, index) => (op === "update" || op === "create" ? index : -1)));
   assert.ok(stops > lastUpdate && lastUpdate >= 0, describeSteps(run));
 }

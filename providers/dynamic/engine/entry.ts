@@ -5,7 +5,7 @@ import { operationError } from "./errors";
 import type { Context, Found, Kind } from "./kind";
 import { withClusterLock } from "./lock";
 import { engineLog, type Log } from "./log";
-import { changesOf, checkInputs, equal, inputsOf, isUnknown, secretNames, stateOf, type Properties } from "./rules";
+import { changesOf, checkInputs, differences, equal, inputsOf, isUnknown, secretNames, stateOf, type Properties } from "./rules";
 import { connectTo } from "./session";
 
 /** What Pulumi's provider process calls; every method is there. */
@@ -62,6 +62,9 @@ export function provider<Inputs extends object, State extends object>(kind: Kind
       // What the user left out is the server's to choose, so it is no drift, unless only a part of the object is there.
       const seen = Object.entries(found.inputs).filter(([name]) => found.complete === false || (properties[name] !== undefined && properties[name] !== null));
       const now = { ...properties, ...Object.fromEntries(seen) };
+      const log = engineLog(properties["logUrn"]);
+      // The CLI names the argument only; which of a hundred settings was changed by hand is what people want to know.
+      for (const line of shownDifferences(kind, argumentsOf(kind, properties), now)) log(`changed outside of Pulumi: ${line}`, false);
       return { id, props: outputsOf(kind, now, found.state), inputs: plainJson(argumentsOf(kind, now)) };
     },
 
@@ -103,10 +106,18 @@ function isAsAsked<Inputs extends object, State>(kind: Kind<Inputs, State>, inpu
   const different = Object.keys(there).filter((name) => asked[name] !== undefined && !equal(asked[name], there[name]));
   const refused = different.filter((name) => !(kind.mends ?? []).some((mended) => mended === name));
   if (refused.length === 0) return different.length === 0 && found.complete !== false;
-  const secrets = secretNames(kind);
-  const shown = (name: string, value: unknown) => (secrets.includes(name) ? "[secret]" : JSON.stringify(value));
-  const lines = refused.map((name) => `${name} is ${shown(name, there[name])}, asked for ${shown(name, asked[name])}`);
+  const lines = shownDifferences(kind, Object.fromEntries(refused.map((name) => [name, asked[name]])), there, "asked for", "is");
   throw new Error(`it exists already and differs: ${lines.join("; ")}. Ask for what is there, or change it there first`);
+}
+
+/** One line per entry that differs, secrets not shown. */
+function shownDifferences<Inputs, State>(kind: Kind<Inputs, State>, one: Properties, other: Properties, saysOne = "was", saysOther = "is"): readonly string[] {
+  const secrets = secretNames(kind);
+  const shown = (value: unknown) => (value === undefined ? "absent" : JSON.stringify(value));
+  return Object.keys(one)
+    .filter((name) => !secrets.includes(name))
+    .flatMap((name) => differences(one[name], other[name], name))
+    .map(({ path, one: before, other: after }) => `${path} ${saysOther} ${shown(after)}, ${saysOne} ${shown(before)}`);
 }
 
 /** The state that the operation handed over, or what is there now. */

@@ -29,7 +29,8 @@ export abstract class DynamicResource extends pulumi.CustomResource {
         ...Object.fromEntries(outputs),
         ...Object.fromEntries(inputs),
         // Lets the provider show progress beside this resource; its methods are not told the URN.
-        logUrn: pulumi.createUrn(name, typeToken(kind.type), opts?.parent),
+        // A promise, since an output would carry the parent as a dependency, and with it the parent's children, which wait for this one.
+        logUrn: new Promise<string>((resolve) => pulumi.createUrn(name, typeToken(kind.type), opts?.parent).apply(resolve)),
         __provider: stub(kind.type),
       },
       pulumi.mergeOptions(opts, { hideDiffs: ["__provider", "logUrn"] }),

@@ -59,6 +59,16 @@ export function equal(one: unknown, other: unknown): boolean {
   return isDeepStrictEqual(normal(one), normal(other));
 }
 
+/** Where two values differ, down to the single entry: paths with both sides, absent ones undefined. */
+export function differences(one: unknown, other: unknown, path: string): readonly { path: string; one: unknown; other: unknown }[] {
+  if (equal(one, other)) return [];
+  if (!isRecord(one) || !isRecord(other)) return [{ path, one, other }];
+  const names = [...new Set([...Object.keys(one), ...Object.keys(other)])].sort();
+  return names.flatMap((name) => differences(one[name], other[name], `${path}.${name}`));
+}
+
+const isRecord = (value: unknown): value is Properties => typeof value === "object" && value !== null && !Array.isArray(value);
+
 function normal(value: unknown): unknown {
   if (isAbsent(value)) return undefined;
   if (Array.isArray(value)) return value.map(normal);

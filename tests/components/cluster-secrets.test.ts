@@ -1,0 +1,101 @@
+/** No private key is anywhere but where it is used: not in arguments, environments, what the CLI prints, logs, or state in clear. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { clusterOf, portsFor } from "../support/demo-cluster";
+import { withStack } from "../support/stack";
+import { requires, toolPath } from "../support/tools";
+
+/** Argument lists and environments of all processes, sampled until it is stopped. */
+function watchProcesses(): { readonly stop: () => string } {
+  const seen = new Set<string>();
+  const sample = () => {
+    for (const id of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+      for (const part of ["cmdline", "environ"]) {
+        try {
+          seen.add(readFileSync(`/proc/${id}/${part}`, "latin1"));
+        } catch {
+          // It ended, or belongs to somebody else and we are not root.
+        }
+      }
+    }
+  };
+  const timer = setInterval(sample, 5);
+  return {
+    stop: () => {
+      clearInterval(timer);
+      return [...seen].join("\n");
+    },
+  };
+}
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder).flatMap((name) => {
+    const path = join(folder, name);
+    return statSync(path).isDirectory() ? filesBelow(path) : [path];
+  });
+}
+
+/** The lines of a key that nobody could guess, in every spelling that a log may use. */
+function spellings(pem: string): string[] {
+  const lines = pem.split(/\\n|\n/).filter((line) => /^[A-Za-z0-9+/=]{24,}$/.test(line));
+  assert.ok(lines.length > 0, "a key has a body");
+  return lines.flatMap((line) => [line, Buffer.from(line).toString("base64").replace(/=+$/, ""), Buffer.from(line).toString("hex"), encodeURIComponent(line)]);
+}
+
+describe("CitusCluster, secrets", () => {
+  it("keeps every private key out of arguments, environments, output, logs and clear state", async function () {
+    requires(this, "cli", "tls", "command", "citus", "hll");
+    this.timeout(300_000);
+    if (process.platform !== "linux") this.skip();
+    const ports = await portsFor("a", "b");
+    let folder = "";
+    await withStack(
+      (dataFolder) => {
+        folder = dataFolder;
+        return clusterOf(dataFolder, ports, ["a"]);
+      },
+      async (stack) => {
+        const watch = watchProcesses();
+        const printed: string[] = [];
+        printed.push((await stack.up()).output);
+        stack.change(clusterOf(folder, ports, ["a", "b"], { settings: { work_mem: "8MB" } }));
+        printed.push((await stack.preview()).output, (await stack.up()).output, (await stack.refresh()).output);
+        stack.change(clusterOf(folder, ports, ["a", "b"], { settings: { work_mem: "8 elephants" } }));
+        printed.push((await stack.failing("preview")).output);
+        // A name that PostgreSQL accepts and no server has: fails in the provider, after all checks.
+        stack.change(clusterOf(folder, ports, ["a", "b"], { databases: { app: { owner: "app", locale: "xx_XX" } } }));
+        printed.push((await stack.failing("up")).output);
+        const processes = watch.stop();
+
+        const clear = execFileSync(toolPath("cli"), ["stack", "export", "--show-secrets", "--stack", "test"], {
+          cwd: stack.workFolder,
+          env: { ...process.env, ...stack.environment },
+          encoding: "utf8",
+          maxBuffer: 100_000_000,
+        });
+        const keys = [...clear.matchAll(/-----BEGIN (?:EC )?PRIVATE KEY-----(.*?)-----END/gs)].map(([, body = ""]) => body);
+        // The authority, the coordinator, two workers, the operator, one login role.
+        assert.ok(new Set(keys).size >= 6, `the state knows ${String(new Set(keys).size)} keys`);
+        const canaries = [...new Set(keys.flatMap(spellings)), String(stack.environment["PULUMI_CONFIG_PASSPHRASE"])];
+        const found = (text: string) => canaries.filter((canary) => text.includes(canary));
+
+        const state = filesBelow(join(stack.workFolder, "state")).map((file) => readFileSync(file, "latin1"));
+        const logs = filesBelow(folder).filter((file) => file.endsWith(".log"));
+        assert.ok(logs.length >= 3, "the servers have logs");
+        const others = filesBelow(folder).filter((file) => !/\.key$/.test(file) && !/\/data\/(base|global|pg_wal)\//.test(file));
+        // The passphrase is in the environment of the CLI and what it starts, where Pulumi wants it.
+        const [passphrase = ""] = canaries.slice(-1);
+        assert.deepEqual(found(processes).filter((canary) => canary !== passphrase), [], "arguments and environments");
+        assert.deepEqual(found(printed.join("\n")), [], "what the CLI printed");
+        assert.deepEqual(found(state.join("\n")), [], "state and its history");
+        assert.deepEqual(found(logs.map((file) => readFileSync(file, "utf8")).join("\n")), [], "server logs");
+        assert.deepEqual(others.filter((file) => found(readFileSync(file, "latin1")).length > 0), [], "files of the hosts besides keys");
+        const loose = filesBelow(folder).filter((file) => file.endsWith(".key") && (statSync(file).mode & 0o777) !== 0o600);
+        assert.deepEqual(loose, [], "keys are for their owner only");
+        stack.change(clusterOf(folder, ports, ["a", "b"]));
+      },
+    );
+  });
+});
