@@ -68,10 +68,10 @@ export class Certificates extends pulumi.ComponentResource {
     this.loginRoles = Object.fromEntries(
       (args.loginRoles ?? []).map((role) => [role, issue(`role-${role}`, role, nodeDays)]),
     );
-    this.revocable = Object.fromEntries([
-      ...Object.entries(this.nodes).map(([key, { certificate }]) => [`node:${key}`, certificate]),
-      ...Object.entries(this.loginRoles).map(([role, { certificate }]) => [role, certificate]),
-    ]);
+    this.revocable = {
+      ...Object.fromEntries(Object.entries(this.nodes).map(([key, { certificate }]) => [`node:${key}`, certificate])),
+      ...Object.fromEntries(Object.entries(this.loginRoles).map(([role, { certificate }]) => [role, certificate])),
+    };
     this.registerOutputs({ authority: this.authority });
   }
 }

@@ -1,7 +1,7 @@
 /** Checks the settings that a user asks for: known names, values that the server takes, nothing that would break the cluster.
  *  Pure; what is known comes from known-settings.ts. Why some are refused: https://docs.citusdata.com/en/stable/develop/api_guc.html and DESIGN §6. */
 import { knownSettings } from "./known-settings";
-import { nearest } from "./nearest";
+import { editDistance, nearest } from "./nearest";
 import type { Problem } from "./problem";
 import { settingBoolean, settingValueProblem } from "./setting-value";
 import { refusedSettings, settingConflicts } from "./refused-settings";
@@ -75,14 +75,17 @@ function ownedByLibrary(name: string, preload: readonly string[]): boolean {
   return /^\w+\.\w+$/.test(name) && prefixes.some((prefix) => prefix !== "citus" && name.startsWith(`${prefix}.`));
 }
 
+// The library of Citus itself and the columnar storage that comes with it.
+const ourPrefixes = ["citus", "columnar"];
+
 /** Names of settings of Citus are also compared without their prefix, since leaving it out is the likely slip. */
 function unknownName(name: string): string {
+  const reason = "is not a setting of PostgreSQL or Citus";
+  const [, library] = /^(\w+)\./.exec(name) ?? [];
+  if (library !== undefined && ourPrefixes.every((prefix) => editDistance(library, prefix) > 2))
+    return `${reason}; if it belongs to a library, name that in \`preload\``;
   const names = [...knownSettings.keys()];
-  const bare = names.map((known) => known.replace(/^citus\./, ""));
-  const index = bare.indexOf(nearest(name.replace(/^citus\./i, ""), bare) ?? "");
-  const meant = names[index];
-  if (meant !== undefined) return `is not a setting of PostgreSQL or Citus; did you mean "${meant}"?`;
-  const library = /^(\w+)\./.exec(name)?.[1];
-  const owner = library === undefined ? "" : "; if it belongs to a library, name that in `preload`";
-  return `is not a setting of PostgreSQL or Citus${owner}`;
+  const bare = names.map((known) => known.replace(/^\w+\./, ""));
+  const meant = names[bare.indexOf(nearest(name.replace(/^\w+\./, ""), bare) ?? "")];
+  return meant === undefined ? reason : `${reason}; did you mean "${meant}"?`;
 }

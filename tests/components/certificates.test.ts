@@ -20,7 +20,8 @@ describe("checkCertificates", () => {
     { authorityValidityDays: 3, nodeValidityDays: 3, earlyRenewalDays: 2 },
     { nodes: { a: { address: pulumi.output("any") }, b: { address: "fd00::1" } } },
   ];
-  for (const [index, args] of good.entries()) it(`accepts row ${String(index)}`, () => assert.deepEqual(checkCertificates({ nodes, ...args }), []));
+  for (const [index, args] of good.entries())
+    it(`accepts row ${String(index)}`, () => assert.deepEqual(checkCertificates({ nodes, ...args }), []));
 
   const bad: readonly [Partial<CertificatesArgs>, string][] = [
     [{ authorityValidityDays: 0 }, "authorityValidityDays: must be a whole number of days from 2 to 36500, got 0"],
@@ -34,30 +35,50 @@ describe("checkCertificates", () => {
       { authorityValidityDays: 10 },
       "earlyRenewalDays: must be shorter than the shortest validity, 10 days, got 30: every run would issue all certificates anew",
     ],
-    [{ loginRoles: ["postgres"] }, 'loginRoles[0]: "postgres" is the superuser, who logs in with the operator\'s certificate'],
-    [{ loginRoles: ["app", "operator"] }, 'loginRoles[1]: "operator" is the name of the operator\'s certificate, which is the superuser'],
+    [
+      { loginRoles: ["postgres"] },
+      'loginRoles[0]: "postgres" is the superuser, who logs in with the operator\'s certificate',
+    ],
+    [
+      { loginRoles: ["app", "operator"] },
+      'loginRoles[1]: "operator" is the name of the operator\'s certificate, which is the superuser',
+    ],
     [{ loginRoles: ["node:a"] }, 'loginRoles[0]: "node:a" must not hold ":", which marks certificates of nodes'],
     [{ loginRoles: ["app", "app"] }, 'loginRoles[1]: "app" is there twice'],
     [{ loginRoles: [""] }, "loginRoles[0]: must not be empty"],
-    [{ nodes: { "a:b": { address: "x" } } }, 'nodes.a:b: "a:b" is no key of a node; use 1 to 58 letters, digits, ".", "_" and "-"'],
-    [{ nodes: { a: { address: "x,y" } } }, 'nodes.a.address: "x,y" must be one address without blanks, ",", "/", "=" or invisible characters'],
+    [
+      { nodes: { "a:b": { address: "x" } } },
+      'nodes.a:b: "a:b" is no key of a node; use 1 to 58 letters, digits, ".", "_" and "-"',
+    ],
+    [
+      { nodes: { a: { address: "x,y" } } },
+      'nodes.a.address: "x,y" must be one address without blanks, ",", "/", "=" or invisible characters',
+    ],
   ];
-  for (const [args, text] of bad) it(`refuses ${JSON.stringify(args)}`, () => assert.equal(describeProblems(checkCertificates({ nodes, ...args })), text));
+  for (const [args, text] of bad)
+    it(`refuses ${JSON.stringify(args)}`, () =>
+      assert.equal(describeProblems(checkCertificates({ nodes, ...args })), text));
 
   it("tells all problems at once", () => {
     const problems = checkCertificates({ nodes: { "": { address: "" } }, nodeValidityDays: 0, loginRoles: ["none"] });
-    assert.deepEqual(problems.map(({ path }) => path), ["nodeValidityDays", "nodes.", "nodes..address", "loginRoles[0]"]);
+    assert.deepEqual(
+      problems.map(({ path }) => path),
+      ["nodeValidityDays", "nodes.", "nodes..address", "loginRoles[0]"],
+    );
   });
 });
 
 describe("Certificates", () => {
   it("refuses before anything is made, with every problem", () => {
     mockEngine();
-    assert.throws(() => new Certificates("demo", { nodes, loginRoles: ["postgres"], earlyRenewalDays: 0 }), (error: unknown) => {
-      assert.ok(pulumi.RunError.isInstance(error));
-      assert.equal(error.message.split("\n").length, 3);
-      return true;
-    });
+    assert.throws(
+      () => new Certificates("demo", { nodes, loginRoles: ["postgres"], earlyRenewalDays: 0 }),
+      (error: unknown) => {
+        assert.ok(pulumi.RunError.isInstance(error));
+        assert.equal(error.message.split("\n").length, 3);
+        return true;
+      },
+    );
   });
 
   it("names its children by stable keys, all below it", async () => {
@@ -82,12 +103,19 @@ describe("Certificates", () => {
     const finish = mockEngine();
     new Certificates("demo", { nodes: { ...nodes, b: { address: "fd00::1" } } });
     const made = await finish();
-    const inputs = (type: string, name: string) => made.find((one) => one.type.endsWith(type) && one.name === name)?.inputs ?? {};
-    const hours = (type: string, name: string) => [inputs(type, name)["validityPeriodHours"], inputs(type, name)["earlyRenewalHours"]];
+    const inputs = (type: string, name: string) =>
+      made.find((one) => one.type.endsWith(type) && one.name === name)?.inputs ?? {};
+    const hours = (type: string, name: string) => [
+      inputs(type, name)["validityPeriodHours"],
+      inputs(type, name)["earlyRenewalHours"],
+    ];
     assert.deepEqual(hours("LocallySignedCert", "demo-node-a"), [397 * 24, 30 * 24]);
     assert.deepEqual(hours("LocallySignedCert", "demo-operator"), [3650 * 24, 30 * 24]);
     assert.deepEqual(hours("SelfSignedCert", "demo-authority"), [3650 * 24, 30 * 24]);
-    const names = (name: string) => [inputs("CertRequest", name)["dnsNames"], inputs("CertRequest", name)["ipAddresses"]];
+    const names = (name: string) => [
+      inputs("CertRequest", name)["dnsNames"],
+      inputs("CertRequest", name)["ipAddresses"],
+    ];
     assert.deepEqual(names("demo-node-coordinator"), [[], ["10.0.0.1"]]);
     assert.deepEqual(names("demo-node-a"), [["db-a.example"], []]);
     assert.deepEqual(names("demo-node-b"), [[], ["fd00::1"]]);
@@ -96,11 +124,19 @@ describe("Certificates", () => {
 
   it("marks keys as secret, and certificates as public", async () => {
     const finish = mockEngine();
-    const { authority, authorityKey, nodes: issued, operator, loginRoles } = new Certificates("demo", { nodes, loginRoles: ["app"] });
+    const {
+      authority,
+      authorityKey,
+      nodes: issued,
+      operator,
+      loginRoles,
+    } = new Certificates("demo", { nodes, loginRoles: ["app"] });
     await finish();
     const pairs = [...Object.values(issued), operator, ...Object.values(loginRoles)];
-    for (const secret of [authorityKey, ...pairs.map(({ privateKey }) => privateKey)]) assert.equal(await pulumi.isSecret(secret), true);
-    for (const plain of [authority, ...pairs.map(({ certificate }) => certificate)]) assert.equal(await pulumi.isSecret(plain), false);
+    for (const secret of [authorityKey, ...pairs.map(({ privateKey }) => privateKey)])
+      assert.equal(await pulumi.isSecret(secret), true);
+    for (const plain of [authority, ...pairs.map(({ certificate }) => certificate)])
+      assert.equal(await pulumi.isSecret(plain), false);
   });
 
   it("issues what OpenSSL accepts; a second up changes nothing; a key that goes is revoked; state holds no clear key", async function () {
@@ -108,7 +144,9 @@ describe("Certificates", () => {
     this.timeout(120_000);
     const program = (addresses: Readonly<Record<string, string>>) => () => {
       const certificates = new Certificates("demo", {
-        nodes: Object.fromEntries(Object.entries(addresses).map(([key, address]) => [key, { address: pulumi.output(address) }])),
+        nodes: Object.fromEntries(
+          Object.entries(addresses).map(([key, address]) => [key, { address: pulumi.output(address) }]),
+        ),
         loginRoles: ['we"ird é'],
       });
       const list = new RevocationList("demo", {
@@ -118,7 +156,13 @@ describe("Certificates", () => {
       });
       const { initial, current, revokedSerials } = list;
       return Promise.resolve({
-        ...{ authority: certificates.authority, initial, current, revokedSerials, operator: certificates.operator.certificate },
+        ...{
+          authority: certificates.authority,
+          initial,
+          current,
+          revokedSerials,
+          operator: certificates.operator.certificate,
+        },
         ...{ certificates: certificates.revocable },
       });
     };
@@ -126,7 +170,8 @@ describe("Certificates", () => {
     await withStack(
       () => program(all),
       async (stack) => {
-        const openssl = (...args: string[]) => execFileSync("openssl", args, { cwd: stack.workFolder, encoding: "utf8", stdio: "pipe" });
+        const openssl = (...args: string[]) =>
+          execFileSync("openssl", args, { cwd: stack.workFolder, encoding: "utf8", stdio: "pipe" });
         const file = (name: string, text: string) => {
           writeFileSync(join(stack.workFolder, name), text);
           return name;
@@ -146,9 +191,20 @@ describe("Certificates", () => {
         const verify = (run: StackRun, certificate: string, ...options: string[]) => {
           const list = file("list.crl", output(run, "current"));
           const authority = file("ca.crt", output(run, "authority"));
-          return openssl("verify", "-x509_strict", "-crl_check", "-CAfile", authority, "-CRLfile", list, ...options, file("leaf.crt", certificate));
+          return openssl(
+            "verify",
+            "-x509_strict",
+            "-crl_check",
+            "-CAfile",
+            authority,
+            "-CRLfile",
+            list,
+            ...options,
+            file("leaf.crt", certificate),
+          );
         };
-        const text = (certificate: string) => openssl("x509", "-in", file("leaf.crt", certificate), "-noout", "-text", "-nameopt", "utf8,sep_comma_plus");
+        const text = (certificate: string) =>
+          openssl("x509", "-in", file("leaf.crt", certificate), "-noout", "-text", "-nameopt", "utf8,sep_comma_plus");
 
         const first = await stack.up();
         await stack.expectNoChanges();
@@ -167,7 +223,8 @@ describe("Certificates", () => {
           assert.match(shown, new RegExp(`Subject: CN ?= ?${key}\n`));
           assert.match(shown, /TLS Web Server Authentication, TLS Web Client Authentication/);
           assert.match(shown, /ASN1 OID: prime256v1/);
-          for (const purpose of ["sslserver", "sslclient"]) assert.match(verify(first, certificate, "-purpose", purpose, ...check), /: OK/);
+          for (const purpose of ["sslserver", "sslclient"])
+            assert.match(verify(first, certificate, "-purpose", purpose, ...check), /: OK/);
           assert.throws(() => verify(first, certificate, "-verify_hostname", "other.example"));
         }
         const people: readonly [string, string][] = [
@@ -192,9 +249,12 @@ describe("Certificates", () => {
         const refreshed = await stack.refresh();
         assert.equal(refreshed.changes["update"], undefined);
         // The files of the backend, former versions included: an export decrypts.
-        const saved = readdirSync(join(stack.workFolder, "state"), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+        const saved = readdirSync(join(stack.workFolder, "state"), { recursive: true, withFileTypes: true }).filter(
+          (entry) => entry.isFile(),
+        );
         assert.ok(saved.length > 0);
-        for (const { parentPath, name } of saved) assert.ok(!readFileSync(join(parentPath, name), "utf8").includes("PRIVATE KEY"), name);
+        for (const { parentPath, name } of saved)
+          assert.ok(!readFileSync(join(parentPath, name), "utf8").includes("PRIVATE KEY"), name);
         assert.ok(!`${first.output}${second.output}${plan.output}`.includes("PRIVATE KEY"));
       },
     );

@@ -1,7 +1,16 @@
 /** Connection strings: quoting as tables, files through the shell, and a real server that both strings reach. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -9,7 +18,12 @@ import { Client } from "pg";
 import { parse } from "pg-connection-string";
 import * as pulumi from "@pulumi/pulumi";
 import { Connections } from "../../components/connections";
-import { clientFileName, nodePostgresUrl, psqlCommand, type ConnectionTarget } from "../../components/connections/strings";
+import {
+  clientFileName,
+  nodePostgresUrl,
+  psqlCommand,
+  type ConnectionTarget,
+} from "../../components/connections/strings";
 import { stepText } from "../../components/hosts/shell";
 import { runScript } from "../support/servers";
 import { withServers } from "../providers/dynamic/cluster";
@@ -32,19 +46,29 @@ describe("psqlCommand", () => {
     [{}, `psql "host=10.0.0.1 port=5432 dbname=app user=app ${files}"`],
     [{ host: "fd00::1" }, `psql "host=fd00::1 port=5432 dbname=app user=app ${files}"`],
     [{ database: "sp ace", user: "é" }, `psql "host=10.0.0.1 port=5432 dbname='sp ace' user='é' ${files}"`],
-    [{ database: "o'brien" }, String.raw`psql 'host=10.0.0.1 port=5432 dbname='\''o\'\''brien'\'' user=app ` + `${files}'`],
+    [
+      { database: "o'brien" },
+      String.raw`psql 'host=10.0.0.1 port=5432 dbname='\''o\'\''brien'\'' user=app ` + `${files}'`,
+    ],
     [{ user: 'we"ird' }, String.raw`psql 'host=10.0.0.1 port=5432 dbname=app user='\''we"ird'\'' ` + `${files}'`],
     [{ user: "" }, `psql "host=10.0.0.1 port=5432 dbname=app user='' ${files}"`],
   ];
-  for (const [change, text] of rows) it(text.slice(0, 70), () => assert.equal(psqlCommand({ ...target, ...change }), text));
+  for (const [change, text] of rows)
+    it(text.slice(0, 70), () => assert.equal(psqlCommand({ ...target, ...change }), text));
 
   it("is one argument for a shell, whatever the names are", () => {
-    const words = (command: string) => execFileSync("bash", ["-c", `psql() { printf '%s' "$#:$1"; }; ${command}`], { encoding: "utf8" });
-    const name = fc.string({ unit: fc.constantFrom(..."a'\"\\$`! %&;#é|<>*?~=(){}"), minLength: 1, maxLength: 8 });
+    const words = (command: string) =>
+      execFileSync("bash", ["-c", `psql() { printf '%s' "$#:$1"; }; ${command}`], { encoding: "utf8" });
+    const name = fc.string({
+      unit: fc.constantFrom(...Array.from("a'\"\\$`! %&;#é|<>*?~=(){}")),
+      minLength: 1,
+      maxLength: 8,
+    });
     fc.assert(
       fc.property(name, name, (user, database) => {
         const got = words(psqlCommand({ ...target, user, database }));
-        const quoted = (text: string) => (/^[A-Za-z0-9_.:/%@+~-]+$/.test(text) ? text : `'${text.replace(/[\\']/g, "\\$&")}'`);
+        const quoted = (text: string) =>
+          /^[A-Za-z0-9_.:/%@+~-]+$/.test(text) ? text : `'${text.replace(/[\\']/g, "\\$&")}'`;
         return got === `1:host=10.0.0.1 port=5432 dbname=${quoted(database)} user=${quoted(user)} ${files}`;
       }),
       { numRuns: 50 },
@@ -62,7 +86,8 @@ describe("nodePostgresUrl", () => {
     [{ database: "a#b" }, undefined],
     [{ database: ".." }, undefined],
   ];
-  for (const [change, text] of rows) it(String(text).slice(0, 60), () => assert.equal(nodePostgresUrl({ ...target, ...change }), text));
+  for (const [change, text] of rows)
+    it(String(text).slice(0, 60), () => assert.equal(nodePostgresUrl({ ...target, ...change }), text));
 
   it("is read back by node-postgres as what was meant", () => {
     const folder = mkdtempSync(join(tmpdir(), "citus-url-"));
@@ -72,7 +97,10 @@ describe("nodePostgresUrl", () => {
     };
     const own = { authorityFile: file("c a"), certificateFile: file("c&rt"), keyFile: file("k%41ey") };
     try {
-      const name = fc.oneof(fc.string({ minLength: 1, maxLength: 12, unit: "grapheme" }), fc.string({ unit: fc.constantFrom(..."a%/.:;@&=+$,#?\\'\"2F5 é!"), minLength: 1, maxLength: 8 }));
+      const name = fc.oneof(
+        fc.string({ minLength: 1, maxLength: 12, unit: "grapheme" }),
+        fc.string({ unit: fc.constantFrom(...Array.from("a%/.:;@&=+$,#?\\'\"2F5 é!")), minLength: 1, maxLength: 8 }),
+      );
       fc.assert(
         fc.property(name, name, (user, database) => {
           const url = nodePostgresUrl({ ...target, ...own, user, database });
@@ -107,7 +135,13 @@ describe("clientFileName", () => {
   ];
   for (const [role, name] of rows) it(`${role} is ${name}`, () => assert.equal(clientFileName(role), name));
   it("differs for different roles, also where the file system ignores case", () => {
-    fc.assert(fc.property(fc.string({ minLength: 1 }), fc.string({ minLength: 1 }), (one, other) => one === other || clientFileName(one).toLowerCase() !== clientFileName(other).toLowerCase()));
+    fc.assert(
+      fc.property(
+        fc.string({ minLength: 1 }),
+        fc.string({ minLength: 1 }),
+        (one, other) => one === other || clientFileName(one).toLowerCase() !== clientFileName(other).toLowerCase(),
+      ),
+    );
   });
 });
 
@@ -118,11 +152,17 @@ const certificates = {
 };
 
 describe("Connections", () => {
-  const hosts = (name: string) => testHosts(name, { folder: "/tmp/demo", coordinator: { port: 5600 }, workers: { a: { port: 5601 } } }).hosts;
+  const hosts = (name: string) =>
+    testHosts(name, { folder: "/tmp/demo", coordinator: { port: 5600 }, workers: { a: { port: 5601 } } }).hosts;
 
   it("gives strings by role and database, and one step per client", async () => {
     const finish = mockEngine();
-    const connections = new Connections("demo", { hosts: hosts("h"), certificates, databases: ["app", "a?b"], folder: "/tmp/demo/clients" });
+    const connections = new Connections("demo", {
+      hosts: hosts("h"),
+      certificates,
+      databases: ["app", "a?b"],
+      folder: "/tmp/demo/clients",
+    });
     const [psql, nodePostgres] = [await valueOf(connections.psql), await valueOf(connections.nodePostgres)];
     assert.deepEqual(Object.keys(psql).sort(), ["app", "postgres"]);
     assert.equal(
@@ -133,7 +173,10 @@ describe("Connections", () => {
     assert.deepEqual(Object.keys(nodePostgres["app"] ?? {}), ["app"]);
     assert.equal(await pulumi.isSecret(connections.psql), false);
     const steps = (await finish()).filter(({ parent }) => parent === "demo");
-    assert.deepEqual(steps.map(({ name }) => name), ["demo-authority", "demo-client-app", "demo-client-postgres"]);
+    assert.deepEqual(
+      steps.map(({ name }) => name),
+      ["demo-authority", "demo-client-app", "demo-client-postgres"],
+    );
     for (const { inputs, secretInputs } of steps) {
       assert.ok(secretInputs.includes("stdin"));
       assert.deepEqual([inputs["create"], inputs["delete"]], ["bash -s create", "bash -s delete"]);
@@ -150,7 +193,10 @@ describe("Connections", () => {
   it("refuses a relative folder and hosts without a coordinator", () => {
     mockEngine();
     const all = hosts("h");
-    assert.throws(() => new Connections("x", { hosts: all, certificates, databases: [], folder: "clients" }), /folder: "clients" is relative/);
+    assert.throws(
+      () => new Connections("x", { hosts: all, certificates, databases: [], folder: "clients" }),
+      /folder: "clients" is relative/,
+    );
     assert.throws(() => new Connections("y", { hosts: {}, certificates, databases: [] }), /no host is the coordinator/);
   });
 });
@@ -167,7 +213,10 @@ describe("client files", () => {
     try {
       await script("write-authority", { ...place, CA: "CA\n" });
       for (const key of ["first", "second"]) {
-        assert.equal(await script("write-client", { ...place, CLIENT: "app", CERTIFICATE: "cert", PRIVATE_KEY: key }), `wrote ${folder}/app.crt`);
+        assert.equal(
+          await script("write-client", { ...place, CLIENT: "app", CERTIFICATE: "cert", PRIVATE_KEY: key }),
+          `wrote ${folder}/app.crt`,
+        );
         assert.equal(readFileSync(join(folder, "app.key"), "utf8"), `${key}\n`);
       }
       assert.deepEqual(readdirSync(folder).sort(), ["app.crt", "app.key", "ca.crt"]);
@@ -199,9 +248,17 @@ describe("connection strings on a real server", function () {
     await servers.query("coordinator", "postgres", `CREATE ROLE ${quoted(odd)} LOGIN`);
     await servers.query("coordinator", "postgres", `CREATE DATABASE ${quoted(odd)}`);
     const { authority, get } = servers.all();
-    const write = async (name: string, commonName: string): Promise<Pick<ConnectionTarget, "authorityFile" | "certificateFile" | "keyFile">> => {
-      const { certificate, privateKey } = await authority.issue(commonName);
-      await script("write-client", { CLIENT_FOLDER: folder, CLIENT: clientFileName(name), CERTIFICATE: certificate, PRIVATE_KEY: privateKey });
+    const write = async (
+      name: string,
+      commonName: string,
+    ): Promise<Pick<ConnectionTarget, "authorityFile" | "certificateFile" | "keyFile">> => {
+      const { certificate, privateKey } = await authority.issue(commonName.replace(/[",+\\<>;=]/g, "\\$&"));
+      await script("write-client", {
+        CLIENT_FOLDER: folder,
+        CLIENT: clientFileName(name),
+        CERTIFICATE: certificate,
+        PRIVATE_KEY: privateKey,
+      });
       const file = (ending: string) => join(folder, `${clientFileName(name)}.${ending}`);
       return { authorityFile: join(folder, "ca.crt"), certificateFile: file("crt"), keyFile: file("key") };
     };
@@ -210,25 +267,35 @@ describe("connection strings on a real server", function () {
     const rows: readonly [string, string, string][] = [
       ["postgres", "operator", "postgres"],
       ["postgres", "operator", odd],
+      [odd, odd, odd],
     ];
     for (const [user, commonName, database] of rows) {
       const own = { host, port, user, database, ...(await write(user, commonName)) };
-      const question = "SELECT current_user || ' ' || current_database() || ' ' || version FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+      const question =
+        "SELECT current_user || ' ' || current_database() || ' ' || version FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
       const answer = `${user} ${database} TLSv1.3`;
       const url = nodePostgresUrl(own);
       assert.ok(url !== undefined);
       const client = new Client({ connectionString: url });
       await client.connect();
       try {
-        const { rows: found }: { rows: Record<string, string>[] } = await client.query(question.replace("|| version", "|| version AS answer"));
+        const { rows: found }: { rows: Record<string, string>[] } = await client.query(
+          question.replace("|| version", "|| version AS answer"),
+        );
         assert.equal(found[0]?.["answer"], answer);
       } finally {
         await client.end();
       }
-      assert.equal(execFileSync("bash", ["-c", `${psqlCommand(own)} -XAtc "$1"`, "bash", question], { encoding: "utf8" }).trim(), answer);
+      assert.equal(
+        execFileSync("bash", ["-c", `${psqlCommand(own)} -XAtc "$1"`, "bash", question], { encoding: "utf8" }).trim(),
+        answer,
+      );
 
       const other = { ...own, authorityFile: own.certificateFile };
-      assert.throws(() => execFileSync("bash", ["-c", `${psqlCommand(other)} -XAtc 'SELECT 1'`], { stdio: "pipe" }), /certificate verify failed/);
+      assert.throws(
+        () => execFileSync("bash", ["-c", `${psqlCommand(other)} -XAtc 'SELECT 1'`], { stdio: "pipe" }),
+        /certificate verify failed/,
+      );
       await assert.rejects(new Client({ connectionString: nodePostgresUrl(other) ?? "" }).connect(), /certificate/);
     }
   });
