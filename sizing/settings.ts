@@ -81,11 +81,11 @@ const ourPrefixes = ["citus", "columnar"];
 /** Names of settings of Citus are also compared without their prefix, since leaving it out is the likely slip. */
 function unknownName(name: string): string {
   const reason = "is not a setting of PostgreSQL or Citus";
-  const [, library] = /^(\w+)\./.exec(name) ?? [];
+  const [, library] = /^([^.]+)\./.exec(name) ?? [];
   if (library !== undefined && ourPrefixes.every((prefix) => editDistance(library, prefix) > 2))
     return `${reason}; if it belongs to a library, name that in \`preload\``;
   const names = [...knownSettings.keys()];
   const bare = names.map((known) => known.replace(/^\w+\./, ""));
-  const meant = names[bare.indexOf(nearest(name.replace(/^\w+\./, ""), bare) ?? "")];
+  const meant = nearest(name, names) ?? names[bare.indexOf(nearest(name.replace(/^[^.]+\./, ""), bare) ?? "")];
   return meant === undefined ? reason : `${reason}; did you mean "${meant}"?`;
 }

@@ -13,6 +13,9 @@ import { mockEngine } from "./hosts/mock-engine";
 
 const nodes = { coordinator: { address: "10.0.0.1" }, a: { address: "db-a.example" } };
 
+// Another OpenSSL may be judged by, such as the one of a PostgreSQL build.
+const opensslProgram = process.env["OPENSSL"] ?? "openssl";
+
 describe("checkCertificates", () => {
   const good: readonly Partial<CertificatesArgs>[] = [
     {},
@@ -171,7 +174,7 @@ describe("Certificates", () => {
       () => program(all),
       async (stack) => {
         const openssl = (...args: string[]) =>
-          execFileSync("openssl", args, { cwd: stack.workFolder, encoding: "utf8", stdio: "pipe" });
+          execFileSync(opensslProgram, args, { cwd: stack.workFolder, encoding: "utf8", stdio: "pipe" });
         const file = (name: string, text: string) => {
           writeFileSync(join(stack.workFolder, name), text);
           return name;

@@ -10,6 +10,9 @@ import { planRevocation, revocationList, type RevocationListState } from "../../
 import { signRevocationList } from "../../../providers/dynamic/revocation-list/signing";
 import { makeAuthority, type Authority, type Issued } from "../../support/authority";
 
+// Another OpenSSL may be judged by, such as the one of a PostgreSQL build.
+const opensslProgram = process.env["OPENSSL"] ?? "openssl";
+
 const decimal = ({ serial }: Issued) => BigInt(`0x${serial}`).toString();
 const unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
@@ -44,7 +47,7 @@ describe("RevocationList", () => {
     stateOf((await subject.update("id", olds, news)).outs);
   const reasons = async (news: object) => ((await subject.check({}, news)).failures ?? []).map(({ reason }) => reason);
   const openssl = (...args: string[]) =>
-    execFileSync("openssl", args, { cwd: folder, encoding: "utf8", stdio: "pipe" });
+    execFileSync(opensslProgram, args, { cwd: folder, encoding: "utf8", stdio: "pipe" });
   const file = (name: string, text: string) => {
     writeFileSync(join(folder, name), text);
     return name;
