@@ -7,7 +7,7 @@ import { sql } from "./sql";
 const lockDatabase = "postgres";
 // "puci", the same in every release: two releases must exclude each other.
 const lockKey = sql`${0x70756369}::int, 0`;
-const waitSeconds = 60;
+const longestWaitSeconds = 60;
 
 const queues = new Map<string, Promise<unknown>>();
 
@@ -16,10 +16,15 @@ const queues = new Map<string, Promise<unknown>>();
  * another process is waited for 60 seconds.
  * @throws SqlError that names the holder: its application name, process id and address
  */
-export async function withClusterLock<T>(connection: Connection, owner: string, use: () => Promise<T>): Promise<T> {
+export async function withClusterLock<T>(
+  connection: Connection,
+  owner: string,
+  use: () => Promise<T>,
+  waitSeconds = longestWaitSeconds,
+): Promise<T> {
   const cluster = `${connection.host}:${String(connection.port)}`;
   const before = queues.get(cluster) ?? Promise.resolve();
-  const run = before.then(() => locked(connection, owner, use));
+  const run = before.then(() => locked(connection, owner, use, waitSeconds));
   // The next one waits for the end of this one, good or bad.
   queues.set(
     cluster,
@@ -28,7 +33,7 @@ export async function withClusterLock<T>(connection: Connection, owner: string, 
   return await run;
 }
 
-async function locked<T>(connection: Connection, owner: string, use: () => Promise<T>): Promise<T> {
+async function locked<T>(connection: Connection, owner: string, use: () => Promise<T>, waitSeconds: number): Promise<T> {
   return await connectTo({ ...connection, database: lockDatabase }, `pulumi-citus lock ${owner}`, async (session) => {
     await session.query(sql`SELECT set_config('lock_timeout', ${`${String(waitSeconds)}s`}, false)`);
     try {
@@ -37,7 +42,7 @@ async function locked<T>(connection: Connection, owner: string, use: () => Promi
       );
     } catch (error) {
       if (error instanceof SqlError && error.code === "55P03") {
-        throw new SqlError(await holder(connection), error.code, session.server, false, { cause: error });
+        throw new SqlError(await holder(connection, waitSeconds), error.code, session.server, false, { cause: error });
       }
       throw error;
     }
@@ -50,7 +55,7 @@ async function locked<T>(connection: Connection, owner: string, use: () => Promi
   });
 }
 
-async function holder(connection: Connection): Promise<string> {
+async function holder(connection: Connection, waitSeconds: number): Promise<string> {
   const [row] = await connectTo({ ...connection, database: lockDatabase }, "pulumi-citus", (session) =>
     session.query<{ pid: number; application_name: string; address: string; since: string }>(sql`
       SELECT pid, application_name, coalesce(host(client_addr), 'a local socket') AS address, backend_start::text AS since

@@ -225,16 +225,13 @@ function session(pooled: Pooled, server: string): Session {
   let inTransaction = false;
   const run = async <Row extends object>(statement: Sql, timeoutSeconds: number): Promise<Row[]> => {
     pooled.notices.length = 0;
+    // A server that hangs never comes to its own timeout.
+    const limit = { query_timeout: (timeoutSeconds + 10) * 1_000 };
+    const setTimeLimit = (seconds: number) => pooled.client.query({ text: `SET statement_timeout = '${String(seconds)}s'`, ...limit });
     try {
-      if (timeoutSeconds !== statementTimeoutSeconds) {
-        await pooled.client.query(`SET statement_timeout = '${String(timeoutSeconds)}s'`);
-      }
-      // A server that hangs never answers the server-side timeout either.
-      const statementConfig = { ...compile(statement), query_timeout: (timeoutSeconds + 10) * 1_000 };
-      const { rows }: { rows: Row[] } = await pooled.client.query(statementConfig);
-      if (timeoutSeconds !== statementTimeoutSeconds) {
-        await pooled.client.query(`SET statement_timeout = '${String(statementTimeoutSeconds)}s'`);
-      }
+      if (timeoutSeconds !== statementTimeoutSeconds) await setTimeLimit(timeoutSeconds);
+      const { rows }: { rows: Row[] } = await pooled.client.query({ ...compile(statement), ...limit });
+      if (timeoutSeconds !== statementTimeoutSeconds) await setTimeLimit(statementTimeoutSeconds);
       return rows;
     } catch (cause) {
       // Without an answer the session is of no use, and each further statement would wait for its own deadline.
