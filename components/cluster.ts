@@ -50,6 +50,11 @@ export interface CitusClusterArgs {
   readonly operatorNetworks?: readonly string[];
   /** Networks from which roles may log in with a password. @default [] */
   readonly clientNetworks?: readonly string[];
+  /**
+   * Folder on the machine that Pulumi runs on for the client certificates that the connection strings name. Absolute.
+   * @default - `~/.pulumi-citus/<project>-<stack>/<name>-connections/clients`
+   */
+  readonly clientFolder?: string;
   /** PostgreSQL's major version. @default - the newest that is installed */
   readonly postgresVersion?: number;
   /** Citus' version, such as "13.2". @default - what is installed */
@@ -84,7 +89,7 @@ export class CitusCluster extends pulumi.ComponentResource {
     const certificates = new Certificates(`${name}-certificates`, { nodes: hosts, loginRoles }, child);
     const revocationList = new RevocationList(
       `${name}-revocation-list`,
-      { authority: certificates.authority, authorityKey: certificates.authorityKey, certificates: certificatesOf(certificates) },
+      { authority: certificates.authority, authorityKey: certificates.authorityKey, certificates: certificates.revocable },
       child,
     );
     const configuration = new NodeConfiguration(
@@ -136,7 +141,7 @@ export class CitusCluster extends pulumi.ComponentResource {
       { hosts, hba: configuration.hba, revocationList: revocationList.current, revokedSerials: revocationList.revokedSerials },
       { parent: this, dependsOn: [...configured.dependsOn, ...complete.map(({ nodes }) => nodes)] },
     );
-    const connections = new Connections(`${name}-connections`, { hosts, certificates, databases: Object.keys(databases) }, child);
+    const connections = new Connections(`${name}-connections`, { hosts, certificates, databases: Object.keys(databases), folder: args.clientFolder }, child);
 
     this.authority = certificates.authority;
     this.nodes = eachValue(hosts, ({ address, port }) => pulumi.interpolate`${address}:${port}`);
@@ -200,11 +205,6 @@ const extensionsOf = ({ databases = {} }: CitusClusterArgs) => [...new Set(Objec
 function settingsOf(args: CitusClusterArgs, role: Host["role"]): SettingValues {
   return { ...args.settings, ...(role === "coordinator" ? args.coordinatorSettings : args.workerSettings) };
 }
-
-const certificatesOf = ({ nodes, loginRoles }: Certificates) => ({
-  ...Object.fromEntries(Object.entries(nodes).map(([key, { certificate }]) => [`node:${key}`, certificate])),
-  ...Object.fromEntries(Object.entries(loginRoles).map(([role, { certificate }]) => [role, certificate])),
-});
 
 function operatorConnection(hosts: Readonly<Record<string, Host>>, certificates: Certificates): pulumi.Output<Connection> {
   const coordinator = Object.values(hosts).find(({ role }) => role === "coordinator");

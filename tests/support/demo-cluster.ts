@@ -1,5 +1,6 @@
 /** The program that whole-engine tests run: one cluster of local servers, and what it prints. */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { Client } from "pg";
 import { CitusCluster, localHosts, type CitusClusterArgs } from "../../index";
 import { freePorts } from "./servers";
@@ -27,6 +28,7 @@ export const clusterOf = (folder: string, ports: Ports, workers: readonly string
     }),
     databases: { app: { owner: "app", extensions: { pg_stat_statements: {}, hll: {} } } },
     loginRoles: ["app"],
+    clientFolder: join(folder, "clients"),
     ...args,
   });
   return Promise.resolve({ psql: cluster.psql, nodePostgres: cluster.nodePostgres, nodes: cluster.nodes, authority: cluster.authority });

@@ -1,8 +1,11 @@
 /** Root hooks of every test run: a rejection that nobody handles fails the test during which it happens. */
 
+import { reportedErrors } from "./reported-errors";
+
 const rejections: unknown[] = [];
 
 function remember(reason: unknown): void {
+  if (typeof reason === "object" && reason !== null && reportedErrors.has(reason)) return;
   if (!rejections.includes(reason)) rejections.push(reason);
 }
 

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { PulumiFn } from "@pulumi/pulumi/automation";
 import * as automation from "@pulumi/pulumi/automation";
+import { reportedErrors } from "./reported-errors";
 import { cacheFolder, toolPath } from "./tools";
 
 /** One operation on one resource. */
@@ -76,7 +77,7 @@ export class TestStack {
 
   /** Replaces the program for the following runs. */
   change(program: PulumiFn): void {
-    this.stack.workspace.program = program;
+    this.stack.workspace.program = reporting(program);
   }
 
   /** Says what an `up` would do. `refresh` asks the servers first. */
@@ -160,6 +161,17 @@ export class TestStack {
     }
     return { stdout, stderr, output: `${stdout}${stderr}`, error, outputs, ...summary(operation, events) };
   }
+}
+
+function reporting(program: PulumiFn): PulumiFn {
+  return async () => {
+    try {
+      return await program();
+    } catch (error) {
+      if (typeof error === "object" && error !== null) reportedErrors.add(error);
+      throw error;
+    }
+  };
 }
 
 function succeeded(result: StackRun): StackRun {
@@ -271,7 +283,7 @@ async function createStack(
   };
   const workspace = await automation.LocalWorkspace.create({
     workDir: workFolder,
-    program,
+    program: reporting(program),
     envVars: variables,
     pulumiCommand: await automation.PulumiCommand.get({ root: cacheFolder, skipVersionCheck: true }),
   });
