@@ -1,7 +1,7 @@
 /** Database: one database with the citus extension on every node, made by direct connections, before Nodes joins the nodes.
  *  Calls CREATE DATABASE and CREATE EXTENSION citus; reads pg_database and pg_extension. Citus 13.0 or newer.
  *  Source: https://docs.citusdata.com/en/stable/admin_guide/cluster_management.html */
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 import { checkDatabaseName, checkRoleName } from "../../sizing/names";
 import type { Kind, Resolved } from "./engine/kind";
 import { DynamicResource } from "./engine/resource";
@@ -55,7 +55,8 @@ export const createSql = (i: Inputs) => sql`CREATE DATABASE ${ident(i.name)} TEM
   ${i.locale === undefined ? sql`` : sql`LOCALE ${literal(i.locale)}`}`;
 
 export const createCitusSql = sql`CREATE EXTENSION IF NOT EXISTS citus`;
-export const ownerSql = (i: Pick<Inputs, "name">, owner: string) => sql`ALTER DATABASE ${ident(i.name)} OWNER TO ${ident(owner)}`;
+export const ownerSql = (i: Pick<Inputs, "name">, owner: string) =>
+  sql`ALTER DATABASE ${ident(i.name)} OWNER TO ${ident(owner)}`;
 export const deleteSql = (i: Pick<Inputs, "name">) => sql`DROP DATABASE IF EXISTS ${ident(i.name)} WITH (FORCE)`;
 
 // Each node is changed by a direct connection to this database, so that nothing is propagated twice.
@@ -72,8 +73,12 @@ interface Row {
 function refuseOther(i: Inputs, row: Row, server: string): void {
   const different = (["encoding", "locale"] as const).filter((name) => i[name] !== undefined && i[name] !== row[name]);
   if (different.length === 0) return;
-  const lines = different.map((name) => `${name} is ${JSON.stringify(row[name])}, asked for ${JSON.stringify(i[name])}`);
-  throw new Error(`it exists already on ${server} and differs: ${lines.join("; ")}. Ask for what is there, or rename it there first`);
+  const lines = different.map(
+    (name) => `${name} is ${JSON.stringify(row[name])}, asked for ${JSON.stringify(i[name])}`,
+  );
+  throw new Error(
+    `it exists already on ${server} and differs: ${lines.join("; ")}. Ask for what is there, or rename it there first`,
+  );
 }
 
 export const database: Kind<Inputs, DatabaseState> = {
@@ -85,7 +90,10 @@ export const database: Kind<Inputs, DatabaseState> = {
     owner: { onChange: "update", check: checkRoleName },
     encoding: { onChange: "replace" },
     locale: { onChange: "replace" },
-    onDelete: { onChange: "store", check: (value) => (["keep", "drop"].includes(value) ? undefined : `must be "keep" or "drop", got "${value}"`) },
+    onDelete: {
+      onChange: "store",
+      check: (value) => (["keep", "drop"].includes(value) ? undefined : `must be "keep" or "drop", got "${value}"`),
+    },
   },
   outputs: ["citusVersion"],
   hints: {
@@ -98,7 +106,13 @@ export const database: Kind<Inputs, DatabaseState> = {
   lock: (i) => i.connection,
 
   read: async (i, context) => {
-    const rows = await onEach(context, i.connection, i.nodes, maintenance, async (session) => (await session.query<Row>(readSql(i)))[0]);
+    const rows = await onEach(
+      context,
+      i.connection,
+      i.nodes,
+      maintenance,
+      async (session) => (await session.query<Row>(readSql(i)))[0],
+    );
     const present = Object.fromEntries(Object.entries(i.nodes).filter(([key]) => rows[key] !== undefined));
     const found = Object.values(rows).filter((row) => row !== undefined);
     if (found.length === 0) return undefined;
@@ -108,9 +122,15 @@ export const database: Kind<Inputs, DatabaseState> = {
     });
     const carrying = Object.fromEntries(Object.entries(present).filter(([key]) => versions[key] !== undefined));
     // A node that differs from what was asked is the one worth showing.
-    const seen = (name: keyof Row, asked: string | undefined) => (found.find((row) => row[name] !== asked) ?? found[0])?.[name];
+    const seen = (name: keyof Row, asked: string | undefined) =>
+      (found.find((row) => row[name] !== asked) ?? found[0])?.[name];
     return {
-      inputs: { nodes: carrying, owner: seen("owner", i.owner), encoding: seen("encoding", i.encoding), locale: seen("locale", i.locale) },
+      inputs: {
+        nodes: carrying,
+        owner: seen("owner", i.owner),
+        encoding: seen("encoding", i.encoding),
+        locale: seen("locale", i.locale),
+      },
       state: { citusVersion: Object.values(versions).find((version) => version !== undefined) ?? "" },
     };
   },
@@ -121,7 +141,9 @@ export const database: Kind<Inputs, DatabaseState> = {
       if (row === undefined) await session.query(createSql(i), { timeoutSeconds: createSeconds });
       else refuseOther(i, row, session.server);
     });
-    await onEach(context, i.connection, i.nodes, i.name, (session) => session.query(createCitusSql, { timeoutSeconds: createSeconds }));
+    await onEach(context, i.connection, i.nodes, i.name, (session) =>
+      session.query(createCitusSql, { timeoutSeconds: createSeconds }),
+    );
     return undefined;
   },
 
@@ -134,9 +156,14 @@ export const database: Kind<Inputs, DatabaseState> = {
     return undefined;
   },
 
-  keeps: (i) => (i.onDelete === "drop" ? undefined : `kept the database "${i.name}" with its data on every node; onDelete: "drop" drops it`),
+  keeps: (i) =>
+    i.onDelete === "drop"
+      ? undefined
+      : `kept the database "${i.name}" with its data on every node; onDelete: "drop" drops it`,
   delete: async (i, context) => {
-    await onEach(context, i.connection, i.nodes, maintenance, (session) => session.query(deleteSql(i), { timeoutSeconds: createSeconds }));
+    await onEach(context, i.connection, i.nodes, maintenance, (session) =>
+      session.query(deleteSql(i), { timeoutSeconds: createSeconds }),
+    );
   },
 };
 

@@ -1,7 +1,7 @@
 /** Extension: one extension in one database, on every node through the coordinator, which replays it on nodes added later.
  *  Calls CREATE, ALTER and DROP EXTENSION; reads pg_extension by run_command_on_all_nodes. Citus 13.0 or newer.
  *  Source: https://docs.citusdata.com/en/stable/develop/reference_ddl.html */
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 import { checkExtensionName } from "../../sizing/names";
 import type { Context, Kind, Resolved } from "./engine/kind";
 import { DynamicResource } from "./engine/resource";
@@ -45,8 +45,10 @@ export const readNodesSql = (i: Named) => sql`
 export const createSql = (i: Inputs) => sql`CREATE EXTENSION IF NOT EXISTS ${ident(i.name)}
   ${i.schema === undefined ? sql`` : sql`SCHEMA ${ident(i.schema)}`}
   ${i.version === undefined ? sql`` : sql`VERSION ${literal(i.version)}`}`;
-export const versionSql = (i: Named, version: string) => sql`ALTER EXTENSION ${ident(i.name)} UPDATE TO ${literal(version)}`;
-export const schemaSql = (i: Named, schema: string) => sql`ALTER EXTENSION ${ident(i.name)} SET SCHEMA ${ident(schema)}`;
+export const versionSql = (i: Named, version: string) =>
+  sql`ALTER EXTENSION ${ident(i.name)} UPDATE TO ${literal(version)}`;
+export const schemaSql = (i: Named, schema: string) =>
+  sql`ALTER EXTENSION ${ident(i.name)} SET SCHEMA ${ident(schema)}`;
 export const deleteSql = (i: Named) => sql`DROP EXTENSION IF EXISTS ${ident(i.name)}`;
 
 const statementSeconds = 300;
@@ -89,11 +91,15 @@ export const extension: Kind<Inputs, ExtensionState> = {
     connection: { onChange: "store", secret: true },
     name: {
       onChange: "replace",
-      check: (value) => (value === "citus" ? "is created by Database on every node; leave it out here" : checkExtensionName(value)),
+      check: (value) =>
+        value === "citus" ? "is created by Database on every node; leave it out here" : checkExtensionName(value),
     },
     schema: { onChange: "update" },
     version: { onChange: "update" },
-    onDelete: { onChange: "store", check: (value) => (["keep", "drop"].includes(value) ? undefined : `must be "keep" or "drop", got "${value}"`) },
+    onDelete: {
+      onChange: "store",
+      check: (value) => (["keep", "drop"].includes(value) ? undefined : `must be "keep" or "drop", got "${value}"`),
+    },
   },
   outputs: ["installedVersion"],
   hints: {
@@ -121,7 +127,10 @@ export const extension: Kind<Inputs, ExtensionState> = {
     });
     return undefined;
   },
-  keeps: (i) => (i.onDelete === "drop" ? undefined : `kept the extension "${i.name}" in the database "${i.connection.database}"; onDelete: "drop" drops it`),
+  keeps: (i) =>
+    i.onDelete === "drop"
+      ? undefined
+      : `kept the extension "${i.name}" in the database "${i.connection.database}"; onDelete: "drop" drops it`,
   delete: async (i, context) => {
     await context.connect(i.connection, (session) => session.query(deleteSql(i), { timeoutSeconds: statementSeconds }));
   },

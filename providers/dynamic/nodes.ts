@@ -3,7 +3,7 @@
  *  replicate_reference_tables, citus_rebalance_start, stop_metadata_sync_to_node, citus_remove_node; reads pg_dist_node. Citus 13.0 or newer.
  *  Source: https://docs.citusdata.com/en/stable/develop/api_udf.html */
 import { setTimeout as delay } from "node:timers/promises";
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 import { checkHostAddress, checkPort } from "../../sizing/names";
 import type { Problem } from "../../sizing/problem";
 import type { Context, Found, Kind, Resolved } from "./engine/kind";
@@ -13,7 +13,15 @@ import type { Connection, Session } from "./engine/session";
 import { sql } from "./engine/sql";
 import { answers, checkArrivals } from "./nodes/arrival";
 import { drain, type LeavingNode, type TransferMode } from "./nodes/drain";
-import { addressText, planNodes, sameAddress, type CoordinatorNode, type NodeRow, type NodesPlan, type WorkerNode } from "./nodes/plan";
+import {
+  addressText,
+  planNodes,
+  sameAddress,
+  type CoordinatorNode,
+  type NodeRow,
+  type NodesPlan,
+  type WorkerNode,
+} from "./nodes/plan";
 
 /** A node whose parts may be known late. */
 type NodeInput<Node> = pulumi.Input<{ readonly [K in keyof Node]: pulumi.Input<Node[K]> }>;
@@ -40,7 +48,7 @@ export interface NodesArgs {
 }
 
 type Inputs = Resolved<NodesArgs>;
-type State = Readonly<Record<never, never>>;
+type State = object;
 
 const transferModes: readonly string[] = ["auto", "force_logical", "block_writes"];
 const replicateSeconds = 3_600;
@@ -50,19 +58,24 @@ const joinSeconds = 300;
 export const readSql = sql`
   SELECT nodeid AS "nodeId", groupid AS "groupId", nodename AS host, nodeport AS port, isactive AS active, shouldhaveshards AS "shouldHaveShards"
     FROM pg_dist_node WHERE noderole = 'primary' ORDER BY groupid`;
-export const coordinatorSql = ({ coordinator }: Inputs) => sql`SELECT citus_set_coordinator_host(${coordinator.host}, ${coordinator.port})`;
+export const coordinatorSql = ({ coordinator }: Inputs) =>
+  sql`SELECT citus_set_coordinator_host(${coordinator.host}, ${coordinator.port})`;
 export const addSql = (node: WorkerNode) =>
-  node.active === false ? sql`SELECT citus_add_inactive_node(${node.host}, ${node.port})` : sql`SELECT citus_add_node(${node.host}, ${node.port})`;
+  node.active === false
+    ? sql`SELECT citus_add_inactive_node(${node.host}, ${node.port})`
+    : sql`SELECT citus_add_node(${node.host}, ${node.port})`;
 export const propertySql = ({ address, shouldHaveShards }: NodesPlan["property"][number]) =>
   sql`SELECT citus_set_node_property(${address.host}, ${address.port}, 'shouldhaveshards', ${shouldHaveShards})`;
-export const moveSql = ({ nodeId, to }: NodesPlan["move"][number]) => sql`SELECT citus_update_node(${nodeId}, ${to.host}, ${to.port})`;
+export const moveSql = ({ nodeId, to }: NodesPlan["move"][number]) =>
+  sql`SELECT citus_update_node(${nodeId}, ${to.host}, ${to.port})`;
 export const activateSql = (node: WorkerNode) => sql`SELECT citus_activate_node(${node.host}, ${node.port})`;
 export const disableSql = (node: WorkerNode) => sql`SELECT citus_disable_node(${node.host}, ${node.port}, true)`;
 export const missingReferenceTablesSql = sql`
   SELECT count(*)::int AS count FROM pg_dist_partition p JOIN pg_dist_shard s USING (logicalrelid) CROSS JOIN pg_dist_node n
    WHERE p.partmethod = 'n' AND p.repmodel = 't' AND n.noderole = 'primary' AND n.isactive AND n.groupid <> 0
      AND NOT EXISTS (SELECT FROM pg_dist_placement q WHERE q.shardid = s.shardid AND q.groupid = n.groupid)`;
-export const replicateSql = (mode: TransferMode) => sql`SELECT replicate_reference_tables(${mode}::text::citus.shard_transfer_mode)`;
+export const replicateSql = (mode: TransferMode) =>
+  sql`SELECT replicate_reference_tables(${mode}::text::citus.shard_transfer_mode)`;
 const unsyncedSql = sql`
   SELECT nodename || ':' || nodeport AS node FROM pg_dist_node WHERE noderole = 'primary' AND isactive AND hasmetadata AND NOT metadatasynced`;
 const healthSql = sql`
@@ -76,7 +89,13 @@ async function rowsOf(session: Session): Promise<readonly NodeRow[]> {
 async function converge(i: Inputs, context: Context, old?: Inputs): Promise<void> {
   await context.connect(i.connection, async (session) => {
     const plan = planNodes(await rowsOf(session), i, old);
-    await checkArrivals(session, context, i.connection, Object.fromEntries(plan.add.map(({ key, node }) => [key, node])), plan.move);
+    await checkArrivals(
+      session,
+      context,
+      i.connection,
+      Object.fromEntries(plan.add.map(({ key, node }) => [key, node])),
+      plan.move,
+    );
     await join(session, context, plan, i);
     const mode = i.transferMode ?? "auto";
     const [missing] = await session.query<{ count: number }>(missingReferenceTablesSql);
@@ -106,7 +125,9 @@ async function join(session: Session, context: Context, plan: NodesPlan, i: Inpu
     ...plan.add.map(({ node }) => addSql(node)),
     ...plan.activate.map(({ node }) => activateSql(node)),
     ...plan.disable.map(({ node }) => disableSql(node)),
-    ...plan.add.flatMap(({ key, node }) => (node.shouldHaveShards === false ? [propertySql({ key, address: node, shouldHaveShards: false })] : [])),
+    ...plan.add.flatMap(({ key, node }) =>
+      node.shouldHaveShards === false ? [propertySql({ key, address: node, shouldHaveShards: false })] : [],
+    ),
     ...plan.property.map(propertySql),
   ];
   if (steps.length === 0) return;
@@ -124,18 +145,27 @@ async function synced(session: Session, context: Context): Promise<void> {
     const behind = await session.query<{ node: string }>(unsyncedSql);
     if (behind.length === 0) return;
     const list = behind.map(({ node }) => node).join(", ");
-    if (Date.now() > deadline) throw new Error(`metadata has not reached ${list} within ${String(syncSeconds)} seconds; see that node's log, then run again`);
+    if (Date.now() > deadline)
+      throw new Error(
+        `metadata has not reached ${list} within ${String(syncSeconds)} seconds; see that node's log, then run again`,
+      );
     context.progress(`metadata is on its way to ${list}`);
     await delay(200);
   }
 }
 
-async function remove(session: Session, context: Context, connection: Connection, leaving: readonly LeavingNode[]): Promise<void> {
+async function remove(
+  session: Session,
+  context: Context,
+  connection: Connection,
+  leaving: readonly LeavingNode[],
+): Promise<void> {
   const reachable = await Promise.all(leaving.map(({ row }) => answers(context, connection, row)));
   await session.transaction(async () => {
     for (const [index, { row }] of leaving.entries()) {
       // The node forgets the cluster together with the cluster forgetting it; one that is down cannot be told.
-      if (reachable[index] === true) await session.query(sql`SELECT stop_metadata_sync_to_node(${row.host}, ${row.port})`);
+      if (reachable[index] === true)
+        await session.query(sql`SELECT stop_metadata_sync_to_node(${row.host}, ${row.port})`);
       await session.query(sql`SELECT citus_remove_node(${row.host}, ${row.port})`);
     }
   });
@@ -145,18 +175,24 @@ async function remove(session: Session, context: Context, connection: Connection
 async function release(context: Context, connection: Connection, leave: NodesPlan["leave"]): Promise<void> {
   for (const { key, address } of leave) {
     if (!(await answers(context, connection, address))) {
-      context.info(`node "${key}" (${addressText(address)}) does not answer: it left the cluster, but still believes to be in it. Wipe its data folder before using it again`);
+      context.info(
+        `node "${key}" (${addressText(address)}) does not answer: it left the cluster, but still believes to be in it. Wipe its data folder before using it again`,
+      );
       continue;
     }
     await context.connect(at(connection, address, connection.database), async (server) => {
       const [citus] = await server.query(sql`SELECT FROM pg_extension WHERE extname = 'citus'`);
       if (citus === undefined) return;
-      const [free] = await server.query(sql`SELECT FROM pg_dist_local_group WHERE groupid = 0 AND NOT EXISTS (SELECT FROM pg_dist_node)`);
+      const [free] = await server.query(
+        sql`SELECT FROM pg_dist_local_group WHERE groupid = 0 AND NOT EXISTS (SELECT FROM pg_dist_node)`,
+      );
       // Another cluster may have taken it in the meantime, or it coordinates one.
       if (free === undefined) return;
       // Never CASCADE: what depends on citus there is somebody's data.
       await server.query(sql`DROP EXTENSION IF EXISTS citus`).catch((error: unknown) => {
-        context.info(`node "${key}" left the cluster and keeps the citus extension: ${error instanceof Error ? error.message : String(error)}`);
+        context.info(
+          `node "${key}" left the cluster and keeps the citus extension: ${error instanceof Error ? error.message : String(error)}`,
+        );
       });
     });
   }
@@ -166,7 +202,9 @@ async function healthy(session: Session): Promise<void> {
   const broken = await session.query<{ from: string; to: string }>(healthSql);
   if (broken.length === 0) return;
   const pairs = broken.map(({ from, to }) => `${from} cannot reach ${to}`).join("; ");
-  throw new Error(`the nodes are registered, but ${pairs}; check certificates, pg_hba.conf and the network between them, then run again`);
+  throw new Error(
+    `the nodes are registered, but ${pairs}; check certificates, pg_hba.conf and the network between them, then run again`,
+  );
 }
 
 async function read(i: Inputs, context: Context): Promise<Found<Inputs, State> | undefined> {
@@ -175,7 +213,7 @@ async function read(i: Inputs, context: Context): Promise<Found<Inputs, State> |
     const coordinator = rows.find(({ groupId }) => groupId === 0);
     const found = Object.entries(i.workers).flatMap(([key, node]) => {
       const row = rows.find((candidate) => candidate.groupId !== 0 && sameAddress(candidate, node));
-      return row === undefined ? [] : [[key, { ...node, ...shown(row, node) }]];
+      return row === undefined ? [] : [[key, { ...node, ...shown(row, node) }] as const];
     });
     if (coordinator === undefined && found.length === 0) return undefined;
     const [missing] = await session.query<{ count: number }>(missingReferenceTablesSql);
@@ -183,7 +221,10 @@ async function read(i: Inputs, context: Context): Promise<Found<Inputs, State> |
       complete: missing?.count === 0,
       inputs: {
         workers: Object.fromEntries(found),
-        coordinator: coordinator === undefined ? { host: "not registered", port: 0 } : { host: coordinator.host, port: coordinator.port, ...shownShards(coordinator, i.coordinator, false) },
+        coordinator:
+          coordinator === undefined
+            ? { host: "not registered", port: 0 }
+            : { host: coordinator.host, port: coordinator.port, ...shownShards(coordinator, i.coordinator, false) },
       },
       state: {},
     };
@@ -196,10 +237,15 @@ const shown = (row: NodeRow, node: WorkerNode) => ({
   ...(node.active === undefined && row.active ? {} : { active: row.active }),
 });
 const shownShards = (row: NodeRow, node: { readonly shouldHaveShards?: boolean }, byDefault: boolean) =>
-  node.shouldHaveShards === undefined && row.shouldHaveShards === byDefault ? {} : { shouldHaveShards: row.shouldHaveShards };
+  node.shouldHaveShards === undefined && row.shouldHaveShards === byDefault
+    ? {}
+    : { shouldHaveShards: row.shouldHaveShards };
 
 function checkNodes(i: Inputs): readonly Problem[] {
-  const all = [["coordinator", i.coordinator] as const, ...Object.entries(i.workers).map(([key, node]) => [`workers.${key}`, node] as const)];
+  const all = [
+    ["coordinator", i.coordinator] as const,
+    ...Object.entries(i.workers).map(([key, node]) => [`workers.${key}`, node] as const),
+  ];
   const ofAddresses = all.flatMap(([path, { host, port }]) =>
     [
       { path: `${path}.host`, reason: checkHostAddress(host) },
@@ -209,8 +255,12 @@ function checkNodes(i: Inputs): readonly Problem[] {
   const twins = all.flatMap(([path, node], index) => {
     const twin = all.slice(0, index).find(([, other]) => sameAddress(other, node));
     // By whatever name the coordinator is dialled, it is no worker.
-    const other = twin?.[0] ?? (index > 0 && sameAddress(node, i.connection) ? "the connection, which is the coordinator" : undefined);
-    return other === undefined ? [] : [{ path, reason: `has the address ${addressText(node)} of ${other}; every node needs its own` }];
+    const other =
+      twin?.[0] ??
+      (index > 0 && sameAddress(node, i.connection) ? "the connection, which is the coordinator" : undefined);
+    return other === undefined
+      ? []
+      : [{ path, reason: `has the address ${addressText(node)} of ${other}; every node needs its own` }];
   });
   return [...ofAddresses, ...twins];
 }
@@ -223,17 +273,22 @@ export const nodes: Kind<Inputs, State> = {
     workers: { onChange: "update" },
     transferMode: {
       onChange: "store",
-      check: (value) => (transferModes.includes(value) ? undefined : `must be one of ${transferModes.join(", ")}, got "${value}"`),
+      check: (value) =>
+        transferModes.includes(value) ? undefined : `must be one of ${transferModes.join(", ")}, got "${value}"`,
     },
     drainTimeoutSeconds: {
       onChange: "store",
-      check: (value) => (Number.isInteger(value) && value >= 60 && value <= 604_800 ? undefined : `must be 60 to 604800 seconds, got ${String(value)}`),
+      check: (value) =>
+        Number.isInteger(value) && value >= 60 && value <= 604_800
+          ? undefined
+          : `must be 60 to 604800 seconds, got ${String(value)}`,
     },
   },
   outputs: [],
   check: checkNodes,
   hints: {
-    "40P01": "the server may be in the cluster already under another name; compare SELECT system_identifier FROM pg_control_system() on both",
+    "40P01":
+      "the server may be in the cluster already under another name; compare SELECT system_identifier FROM pg_control_system() on both",
     "42501": "node operations need a superuser",
     "3D000": "create the database on every node first, with a Database resource that lists them",
   },
@@ -243,11 +298,18 @@ export const nodes: Kind<Inputs, State> = {
   forecast: (old, i) => {
     const leaving = Object.keys(old.workers).filter((key) => !(key in i.workers));
     const joining = Object.keys(i.workers).filter((key) => !(key in old.workers));
-    const moving = Object.entries(i.workers).filter(([key, node]) => old.workers[key] !== undefined && !sameAddress(old.workers[key], node));
+    const moving = Object.entries(i.workers).filter(
+      ([key, node]) => old.workers[key] !== undefined && !sameAddress(old.workers[key], node),
+    );
     return [
-      ...joining.map((key) => `adds worker "${key}"${address(i.workers[key])} and copies the reference tables to it; no shard moves`),
+      ...joining.map(
+        (key) => `adds worker "${key}"${address(i.workers[key])} and copies the reference tables to it; no shard moves`,
+      ),
       ...moving.map(([key, node]) => `changes the address of worker "${key}" to ${addressText(node)}`),
-      ...leaving.map((key) => `drains worker "${key}"${address(old.workers[key])}: moves all its shards to the other nodes (${i.transferMode ?? "auto"}), then removes it`),
+      ...leaving.map(
+        (key) =>
+          `drains worker "${key}"${address(old.workers[key])}: moves all its shards to the other nodes (${i.transferMode ?? "auto"}), then removes it`,
+      ),
     ];
   },
   read,

@@ -1,7 +1,7 @@
 /** Role: one role on every node, made by direct connections, so that databases can belong to it before the nodes are joined.
  *  Calls CREATE, ALTER and DROP ROLE; reads pg_roles. Citus replays it on other nodes only once it owns something there.
  *  Source: https://www.postgresql.org/docs/current/sql-createrole.html */
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 import { checkRoleName } from "../../sizing/names";
 import type { Kind, Resolved } from "./engine/kind";
 import { DynamicResource } from "./engine/resource";
@@ -24,11 +24,12 @@ export interface RoleArgs {
 }
 
 type Inputs = Resolved<RoleArgs>;
-type State = Readonly<Record<never, never>>;
+type State = object;
 
 const canLogin = (i: Pick<Inputs, "login">) => i.login ?? true;
 
-export const readSql = (i: Pick<Inputs, "name">) => sql`SELECT rolcanlogin AS login, rolsuper AS superuser FROM pg_roles WHERE rolname = ${i.name}`;
+export const readSql = (i: Pick<Inputs, "name">) =>
+  sql`SELECT rolcanlogin AS login, rolsuper AS superuser FROM pg_roles WHERE rolname = ${i.name}`;
 export const createSql = (i: Inputs) => sql`CREATE ROLE ${ident(i.name)} ${canLogin(i) ? sql`LOGIN` : sql`NOLOGIN`}`;
 export const alterSql = (i: Inputs) => sql`ALTER ROLE ${ident(i.name)} ${canLogin(i) ? sql`LOGIN` : sql`NOLOGIN`}`;
 export const deleteSql = (i: Pick<Inputs, "name">) => sql`DROP ROLE IF EXISTS ${ident(i.name)}`;
@@ -48,7 +49,10 @@ export const role: Kind<Inputs, State> = {
     nodes: { onChange: "update" },
     name: { onChange: "replace", check: checkRoleName },
     login: { onChange: "update" },
-    onDelete: { onChange: "store", check: (value) => (["keep", "drop"].includes(value) ? undefined : `must be "keep" or "drop", got "${value}"`) },
+    onDelete: {
+      onChange: "store",
+      check: (value) => (["keep", "drop"].includes(value) ? undefined : `must be "keep" or "drop", got "${value}"`),
+    },
   },
   outputs: [],
   hints: { "2BP01": "give what it owns to another role first (REASSIGN OWNED), on every node and in every database" },
@@ -57,13 +61,25 @@ export const role: Kind<Inputs, State> = {
   lock: (i) => i.connection,
 
   read: async (i, context) => {
-    const rows = await onEach(context, i.connection, i.nodes, maintenance, async (session) => (await session.query<Row>(readSql(i)))[0]);
+    const rows = await onEach(
+      context,
+      i.connection,
+      i.nodes,
+      maintenance,
+      async (session) => (await session.query<Row>(readSql(i)))[0],
+    );
     const found = Object.values(rows).filter((row) => row !== undefined);
     if (found.length === 0) return undefined;
     const superuser = Object.keys(rows).find((key) => rows[key]?.superuser === true);
-    if (superuser !== undefined) throw new Error(`it is a superuser on node "${superuser}"; take that away there (ALTER ROLE … NOSUPERUSER) or use another name`);
+    if (superuser !== undefined)
+      throw new Error(
+        `it is a superuser on node "${superuser}"; take that away there (ALTER ROLE … NOSUPERUSER) or use another name`,
+      );
     const nodes = Object.fromEntries(Object.entries(i.nodes).filter(([key]) => rows[key] !== undefined));
-    return { inputs: { nodes, login: (found.find(({ login }) => login !== canLogin(i)) ?? found[0])?.login }, state: {} };
+    return {
+      inputs: { nodes, login: (found.find(({ login }) => login !== canLogin(i)) ?? found[0])?.login },
+      state: {},
+    };
   },
   create: async (i, context) => {
     await onEach(context, i.connection, i.nodes, maintenance, async (session) => {
@@ -77,7 +93,8 @@ export const role: Kind<Inputs, State> = {
     await onEach(context, i.connection, i.nodes, maintenance, (session) => session.query(alterSql(i)));
     return {};
   },
-  keeps: (i) => (i.onDelete === "drop" ? undefined : `kept the role "${i.name}" on every node; onDelete: "drop" drops it`),
+  keeps: (i) =>
+    i.onDelete === "drop" ? undefined : `kept the role "${i.name}" on every node; onDelete: "drop" drops it`,
   delete: async (i, context) => {
     await onEach(context, i.connection, i.nodes, maintenance, (session) => session.query(deleteSql(i)));
   },

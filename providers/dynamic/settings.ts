@@ -1,7 +1,7 @@
 /** Settings: the settings of one node are in force as its configuration file says; what ALTER SYSTEM put above them is seen and taken back.
  *  Calls ALTER SYSTEM RESET and pg_reload_conf; reads pg_file_settings and pg_settings.
  *  Source: https://www.postgresql.org/docs/current/view-pg-file-settings.html */
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 import type { Kind, Resolved } from "./engine/kind";
 import { DynamicResource } from "./engine/resource";
 import type { Connection, Session } from "./engine/session";
@@ -21,7 +21,7 @@ export interface SettingsArgs {
 }
 
 type Inputs = Resolved<SettingsArgs>;
-type State = Readonly<Record<never, never>>;
+type State = object;
 
 /** The value that wins for each name, and whether ALTER SYSTEM put it there. */
 export const readSql = (i: Pick<Inputs, "settings">) => sql`
@@ -43,18 +43,29 @@ async function inForce(session: Session, i: Inputs): Promise<readonly Row[]> {
 }
 
 async function takeBack(i: Inputs, session: Session): Promise<void> {
-  const overridden = (await inForce(session, i)).filter(({ name, setting, byAlterSystem }) => byAlterSystem && setting !== i.settings[name]);
+  const overridden = (await inForce(session, i)).filter(
+    ({ name, setting, byAlterSystem }) => byAlterSystem && setting !== i.settings[name],
+  );
   for (const { name } of overridden) await session.query(resetSql(name));
   if (overridden.length > 0) await session.query(reloadSql);
   const rows = await inForce(session, i);
-  const wrong = Object.entries(i.settings).filter(([name, value]) => rows.find((row) => row.name === name)?.setting !== value);
+  const wrong = Object.entries(i.settings).filter(
+    ([name, value]) => rows.find((row) => row.name === name)?.setting !== value,
+  );
   if (wrong.length > 0) {
-    const list = wrong.map(([name, value]) => `${name} is ${JSON.stringify(rows.find((row) => row.name === name)?.setting ?? "not set")}, asked for ${JSON.stringify(value)}`);
-    throw new Error(`its configuration file was changed by hand: ${list.join("; ")}. Write the file anew: pulumi up --replace with the URN of this node's configuration`);
+    const list = wrong.map(
+      ([name, value]) =>
+        `${name} is ${JSON.stringify(rows.find((row) => row.name === name)?.setting ?? "not set")}, asked for ${JSON.stringify(value)}`,
+    );
+    throw new Error(
+      `its configuration file was changed by hand: ${list.join("; ")}. Write the file anew: pulumi up --replace with the URN of this node's configuration`,
+    );
   }
   const pending = await session.query<{ name: string }>(pendingSql(i));
   if (pending.length > 0) {
-    throw new Error(`${pending.map(({ name }) => name).join(", ")} waits for a restart of the node's server; restart it and run again`);
+    throw new Error(
+      `${pending.map(({ name }) => name).join(", ")} waits for a restart of the node's server; restart it and run again`,
+    );
   }
 }
 
@@ -70,7 +81,9 @@ export const settings: Kind<Inputs, State> = {
   id: (i) => i.node,
   read: async (i, context) => {
     const rows = await context.connect(i.connection, (session) => inForce(session, i));
-    const now = Object.fromEntries(Object.keys(i.settings).map((name) => [name, rows.find((row) => row.name === name)?.setting ?? ""]));
+    const now = Object.fromEntries(
+      Object.keys(i.settings).map((name) => [name, rows.find((row) => row.name === name)?.setting ?? ""]),
+    );
     return { inputs: { settings: now }, state: {} };
   },
   create: async (i, context) => {

@@ -5,15 +5,40 @@ import { operationError } from "./errors";
 import type { Context, Found, Kind } from "./kind";
 import { withClusterLock } from "./lock";
 import { engineLog, type Log } from "./log";
-import { changesOf, checkInputs, differences, equal, inputsOf, isUnknown, secretNames, stateOf, type Properties } from "./rules";
+import {
+  changesOf,
+  checkInputs,
+  differences,
+  equal,
+  inputsOf,
+  isUnknown,
+  secretNames,
+  stateOf,
+  type Properties,
+} from "./rules";
 import { connectTo } from "./session";
 
-/** What Pulumi's provider process calls; every method is there. */
-export type Provider = Required<Pick<dynamic.ResourceProvider, "check" | "diff" | "create" | "read" | "update" | "delete">>;
+/** What Pulumi's provider process calls; every method is there, and none gives anything untyped. */
+export interface Provider extends dynamic.ResourceProvider {
+  check(olds: object, news: object): Promise<{ inputs: Properties; failures: { property: ""; reason: string }[] }>;
+  diff(
+    id: string,
+    olds: object,
+    news: object,
+  ): Promise<{ changes: boolean; replaces: string[]; deleteBeforeReplace: true }>;
+  create(news: object): Promise<{ id: string; outs: Properties }>;
+  read(id: string, properties: object): Promise<{ id?: string; props?: Properties; inputs?: Properties }>;
+  update(id: string, olds: object, news: object): Promise<{ outs: Properties }>;
+  delete(id: string, properties: object): Promise<void>;
+}
 
 /** The provider of one kind. */
 export function provider<Inputs extends object, State extends object>(kind: Kind<Inputs, State>): Provider {
-  const operate = async <T>(verb: string, properties: Properties, work: (inputs: Inputs, context: Context) => Promise<T>): Promise<T> => {
+  const operate = async <T>(
+    verb: string,
+    properties: Properties,
+    work: (inputs: Inputs, context: Context) => Promise<T>,
+  ): Promise<T> => {
     const inputs = inputsOf(kind, properties);
     const owner = `${verb} ${kind.type} ${kind.id(inputs)}`;
     const context = contextOf(engineLog(properties["logUrn"]), owner);
@@ -48,7 +73,9 @@ export function provider<Inputs extends object, State extends object>(kind: Kind
       const state = await operate("create", news, async (inputs, context) => {
         const found = await kind.read(inputs, context);
         if (found !== undefined && isAsAsked(kind, inputs, found)) {
-          context.info(`${kind.type} "${kind.id(inputs)}" exists exactly as asked; it is managed here from this run on`);
+          context.info(
+            `${kind.type} "${kind.id(inputs)}" exists exactly as asked; it is managed here from this run on`,
+          );
           return found.state;
         }
         return await settled(kind, inputs, context, await kind.create(inputs, context));
@@ -57,14 +84,19 @@ export function provider<Inputs extends object, State extends object>(kind: Kind
     },
 
     read: async (id: string, properties: Properties) => {
-      const found = await operate("read", properties, (inputs, context) => kind.read(inputs, context, stateOf(kind, properties)));
+      const found = await operate("read", properties, (inputs, context) =>
+        kind.read(inputs, context, stateOf(kind, properties)),
+      );
       if (found === undefined) return {};
       // What the user left out is the server's to choose, so it is no drift, unless only a part of the object is there.
-      const seen = Object.entries(found.inputs).filter(([name]) => found.complete === false || (properties[name] !== undefined && properties[name] !== null));
+      const seen = Object.entries(found.inputs).filter(
+        ([name]) => found.complete === false || (properties[name] !== undefined && properties[name] !== null),
+      );
       const now = { ...properties, ...Object.fromEntries(seen) };
       const log = engineLog(properties["logUrn"]);
       // The CLI names the argument only; which of a hundred settings was changed by hand is what people want to know.
-      for (const line of shownDifferences(kind, argumentsOf(kind, properties), now)) log(`changed outside of Pulumi: ${line}`, false);
+      for (const line of shownDifferences(kind, argumentsOf(kind, properties), now))
+        log(`changed outside of Pulumi: ${line}`, false);
       return { id, props: outputsOf(kind, now, found.state), inputs: plainJson(argumentsOf(kind, now)) };
     },
 
@@ -82,7 +114,10 @@ export function provider<Inputs extends object, State extends object>(kind: Kind
     delete: async (_id: string, properties: Properties) => {
       const kept = kind.keeps?.(inputsOf(kind, properties));
       if (kept !== undefined) engineLog(properties["logUrn"])(kept, false);
-      else await operate("delete", properties, (inputs, context) => kind.delete(inputs, context, stateOf(kind, properties)));
+      else
+        await operate("delete", properties, (inputs, context) =>
+          kind.delete(inputs, context, stateOf(kind, properties)),
+        );
     },
   };
 }
@@ -100,18 +135,36 @@ function contextOf(log: Log, owner: string): Context {
 }
 
 /** True when the found object can be adopted, false when create may finish it. @throws what differs, both sides shown */
-function isAsAsked<Inputs extends object, State>(kind: Kind<Inputs, State>, inputs: Inputs, found: Found<Inputs, State>): boolean {
+function isAsAsked<Inputs extends object, State>(
+  kind: Kind<Inputs, State>,
+  inputs: Inputs,
+  found: Found<Inputs, State>,
+): boolean {
   const asked: Properties = Object.fromEntries(Object.entries(inputs));
   const there: Properties = Object.fromEntries(Object.entries(found.inputs));
   const different = Object.keys(there).filter((name) => asked[name] !== undefined && !equal(asked[name], there[name]));
   const refused = different.filter((name) => !(kind.mends ?? []).some((mended) => mended === name));
   if (refused.length === 0) return different.length === 0 && found.complete !== false;
-  const lines = shownDifferences(kind, Object.fromEntries(refused.map((name) => [name, asked[name]])), there, "asked for", "is");
-  throw new Error(`it exists already and differs: ${lines.join("; ")}. Ask for what is there, or change it there first`);
+  const lines = shownDifferences(
+    kind,
+    Object.fromEntries(refused.map((name) => [name, asked[name]])),
+    there,
+    "asked for",
+    "is",
+  );
+  throw new Error(
+    `it exists already and differs: ${lines.join("; ")}. Ask for what is there, or change it there first`,
+  );
 }
 
 /** One line per entry that differs, secrets not shown. */
-function shownDifferences<Inputs, State>(kind: Kind<Inputs, State>, one: Properties, other: Properties, saysOne = "was", saysOther = "is"): readonly string[] {
+function shownDifferences<Inputs, State>(
+  kind: Kind<Inputs, State>,
+  one: Properties,
+  other: Properties,
+  saysOne = "was",
+  saysOther = "is",
+): readonly string[] {
   const secrets = secretNames(kind);
   const shown = (value: unknown) => (value === undefined ? "absent" : JSON.stringify(value));
   return Object.keys(one)
@@ -121,9 +174,15 @@ function shownDifferences<Inputs, State>(kind: Kind<Inputs, State>, one: Propert
 }
 
 /** The state that the operation handed over, or what is there now. */
-async function settled<Inputs, State>(kind: Kind<Inputs, State>, inputs: Inputs, context: Context, state: State | undefined): Promise<State> {
+async function settled<Inputs, State>(
+  kind: Kind<Inputs, State>,
+  inputs: Inputs,
+  context: Context,
+  state: State | undefined,
+): Promise<State> {
   const now = state ?? (await kind.read(inputs, context))?.state;
-  if (now === undefined) throw new Error("it is not there although every statement succeeded; run `pulumi up --refresh`");
+  if (now === undefined)
+    throw new Error("it is not there although every statement succeeded; run `pulumi up --refresh`");
   return now;
 }
 
@@ -134,7 +193,9 @@ const both = <Inputs, State>(kind: Kind<Inputs, State>, olds: Properties): Input
 
 /** Everything that is an input: the kind's arguments and what the engine adds. */
 function argumentsOf<Inputs, State>(kind: Kind<Inputs, State>, properties: Properties): Properties {
-  return Object.fromEntries(Object.entries(properties).filter(([name]) => !kind.outputs.some((output) => output === name)));
+  return Object.fromEntries(
+    Object.entries(properties).filter(([name]) => !kind.outputs.some((output) => output === name)),
+  );
 }
 
 const outputsOf = <Inputs, State>(kind: Kind<Inputs, State>, properties: Properties, state: State) =>

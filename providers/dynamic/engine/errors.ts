@@ -24,7 +24,14 @@ const passingTexts = [
   /^could not acquire the lock required to /,
   /^group \d+ already has a primary node$/,
 ];
-const passingSocketErrors = new Set(["ECONNREFUSED", "ECONNRESET", "EHOSTUNREACH", "ENETUNREACH", "ETIMEDOUT", "EPIPE"]);
+const passingSocketErrors = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ETIMEDOUT",
+  "EPIPE",
+]);
 
 // These carry rows of the failing statement in DETAIL, secrets included.
 const detailHoldsValues = (code: string) => /^(22|23)/.test(code);
@@ -38,7 +45,9 @@ export function sqlError(cause: unknown, server: string, notices: readonly strin
     // Citus hides the reason of "failure on connection marked as essential" in the warning before it.
     const reason = /^failure on connection marked as essential/.test(cause.message) ? notices.at(-1) : undefined;
     const detail = detailHoldsValues(code) ? undefined : cause.detail;
-    const text = [cause.message, reason, detail, cause.hint].filter((part) => part !== undefined && part !== "").join(" · ");
+    const text = [cause.message, reason, detail, cause.hint]
+      .filter((part) => part !== undefined && part !== "")
+      .join(" · ");
     return new SqlError(`${text} (SQLSTATE ${code})`, code, server, retry, { cause });
   }
   const error = cause instanceof Error ? cause : new Error(String(cause));
@@ -46,7 +55,8 @@ export function sqlError(cause: unknown, server: string, notices: readonly strin
   // Node packs the attempts on several addresses into one error without a text of its own.
   const own = error.message === "" ? socketCode : error.message;
   // node-postgres' name for a statement whose answer never came.
-  const text = own === "Query read timeout" ? "the server does not answer; nobody knows whether the statement ran" : own;
+  const text =
+    own === "Query read timeout" ? "the server does not answer; nobody knows whether the statement ran" : own;
   const retry = passingSocketErrors.has(socketCode) || /^timeout expired$|Connection terminated/.test(text);
   return new SqlError(text, undefined, server, retry, { cause });
 }
@@ -62,7 +72,9 @@ export function operationError(
   const where = cause instanceof SqlError ? ` on ${cause.server}` : "";
   const message = cause instanceof Error ? cause.message : String(cause);
   const hint = cause instanceof SqlError && cause.code !== undefined ? hints[cause.code] : undefined;
-  return quiet(new Error(`cannot ${verb} ${type} "${id}"${where}: ${message}${hint === undefined ? "" : `. ${hint}`}`, { cause }));
+  return quiet(
+    new Error(`cannot ${verb} ${type} "${id}"${where}: ${message}${hint === undefined ? "" : `. ${hint}`}`, { cause }),
+  );
 }
 
 /** An error without a stack: the provider process prints stacks to the user, who can do nothing with them. */

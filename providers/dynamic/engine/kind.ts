@@ -78,5 +78,7 @@ export type Kind<Inputs, State> =
     })
   | (Base<Inputs, State> & {
       readonly update?: undefined;
-      readonly fields: { readonly [K in keyof Inputs]-?: Field<Inputs[K]> & { readonly onChange: "replace" | "store" } };
+      readonly fields: {
+        readonly [K in keyof Inputs]-?: Field<Inputs[K]> & { readonly onChange: "replace" | "store" };
+      };
     });

@@ -33,7 +33,12 @@ export async function withClusterLock<T>(
   return await run;
 }
 
-async function locked<T>(connection: Connection, owner: string, use: () => Promise<T>, waitSeconds: number): Promise<T> {
+async function locked<T>(
+  connection: Connection,
+  owner: string,
+  use: () => Promise<T>,
+  waitSeconds: number,
+): Promise<T> {
   return await connectTo({ ...connection, database: lockDatabase }, `pulumi-citus lock ${owner}`, async (session) => {
     await session.query(sql`SELECT set_config('lock_timeout', ${`${String(waitSeconds)}s`}, false)`);
     try {
@@ -62,7 +67,8 @@ async function holder(connection: Connection, waitSeconds: number): Promise<stri
         FROM pg_locks JOIN pg_stat_activity USING (pid)
        WHERE locktype = 'advisory' AND classid = ${0x70756369}::oid AND objid = 0 AND granted`),
   );
-  if (row === undefined) return `another change of this cluster ended after ${String(waitSeconds)} seconds of waiting; run it again`;
+  if (row === undefined)
+    return `another change of this cluster ended after ${String(waitSeconds)} seconds of waiting; run it again`;
   return (
     `another change of this cluster is running: "${row.application_name}", process ${String(row.pid)} from ${row.address} ` +
     `since ${row.since}; waited ${String(waitSeconds)} seconds. Let it end, or end it with pg_terminate_backend(${String(row.pid)}), then run again`

@@ -1,5 +1,6 @@
 /** Lines that users see beside a resource while it works, through the engine's own log. */
 import { createRequire } from "node:module";
+import type * as Grpc from "@grpc/grpc-js";
 import { EngineClient } from "@pulumi/pulumi/proto/engine_grpc_pb";
 import { LogRequest, LogSeverity } from "@pulumi/pulumi/proto/engine_pb";
 
@@ -7,7 +8,7 @@ import { LogRequest, LogSeverity } from "@pulumi/pulumi/proto/engine_pb";
 export type Log = (message: string, ephemeral: boolean) => void;
 
 // The client insists on credentials of the very copy of gRPC that the SDK loads, so it is resolved from there.
-const grpc: typeof import("@grpc/grpc-js") = createRequire(require.resolve("@pulumi/pulumi"))("@grpc/grpc-js");
+const grpc = createRequire(require.resolve("@pulumi/pulumi"))("@grpc/grpc-js") as typeof Grpc;
 
 let client: EngineClient | undefined;
 
@@ -15,7 +16,8 @@ let client: EngineClient | undefined;
 export function engineLog(urn: unknown): Log {
   // The engine passes its address as the provider's first argument (pulumi/pulumi sdk/nodejs/cmd/dynamic-provider).
   const address = process.argv[2];
-  if (typeof urn !== "string" || !urn.startsWith("urn:") || address === undefined || !/:\d+$/.test(address)) return () => undefined;
+  if (typeof urn !== "string" || !urn.startsWith("urn:") || address === undefined || !/:\d+$/.test(address))
+    return () => undefined;
   return (message, ephemeral) => {
     client ??= new EngineClient(address, grpc.credentials.createInsecure());
     const request = new LogRequest();

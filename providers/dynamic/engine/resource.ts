@@ -5,7 +5,8 @@ import * as pulumi from "@pulumi/pulumi";
  * What state holds instead of code. A contract for ever: state of every release calls it.
  * (pulumi/pulumi sdk/nodejs/cmd/dynamic-provider runs `exports.handler()` of this text in the program's folder.)
  */
-export const stub = (type: string) => `exports.handler = () => require("pulumi-citus/provider").kind(${JSON.stringify(type)})`;
+export const stub = (type: string) =>
+  `exports.handler = () => require("pulumi-citus/provider").kind(${JSON.stringify(type)})`;
 
 /** The type token of a kind. */
 export const typeToken = (type: string) => `pulumi-nodejs:dynamic/citus:${type}`;
@@ -13,15 +14,22 @@ export const typeToken = (type: string) => `pulumi-nodejs:dynamic/citus:${type}`
 /** Base of all dynamic resources of this package. */
 export abstract class DynamicResource extends pulumi.CustomResource {
   protected constructor(
-    kind: { readonly type: string; readonly fields: Readonly<Record<string, { readonly secret?: true }>>; readonly outputs: readonly string[] },
+    kind: {
+      readonly type: string;
+      readonly fields: Readonly<Record<string, { readonly secret?: true }>>;
+      readonly outputs: readonly string[];
+    },
     name: string,
     args: object,
     opts?: pulumi.CustomResourceOptions,
   ) {
     const inputs = Object.entries(args)
       .filter(([field]) => field in kind.fields)
-      .map(([field, value]: [string, unknown]) => [field, kind.fields[field]?.secret === true ? pulumi.secret(value) : value]);
-    const outputs = kind.outputs.map((output) => [output, undefined]);
+      .map(([field, value]: [string, unknown]): [string, unknown] => [
+        field,
+        kind.fields[field]?.secret === true ? pulumi.secret(value) : value,
+      ]);
+    const outputs = kind.outputs.map((output): [string, undefined] => [output, undefined]);
     super(
       typeToken(kind.type),
       name,
@@ -30,7 +38,9 @@ export abstract class DynamicResource extends pulumi.CustomResource {
         ...Object.fromEntries(inputs),
         // Lets the provider show progress beside this resource; its methods are not told the URN.
         // A promise, since an output would carry the parent as a dependency, and with it the parent's children, which wait for this one.
-        logUrn: new Promise<string>((resolve) => pulumi.createUrn(name, typeToken(kind.type), opts?.parent).apply(resolve)),
+        logUrn: new Promise<string>((resolve) =>
+          pulumi.createUrn(name, typeToken(kind.type), opts?.parent).apply(resolve),
+        ),
         __provider: stub(kind.type),
       },
       pulumi.mergeOptions(opts, { hideDiffs: ["__provider", "logUrn"] }),

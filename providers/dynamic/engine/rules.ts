@@ -18,7 +18,7 @@ export function isUnknown(value: unknown): boolean {
 /** Left out and undefined and null are the same: JSON has no undefined, and the engine drops nulls. */
 const isAbsent = (value: unknown): value is null | undefined => value === undefined || value === null;
 
-const fieldsOf = <Inputs, State>(kind: Kind<Inputs, State>): [string, Field<unknown>][] => Object.entries(kind.fields);
+const fieldsOf = ({ fields }: { readonly fields: object }) => Object.entries<Field<unknown>>({ ...fields });
 
 /** Everything wrong with the inputs; what is unknown is passed over. */
 export function checkInputs<Inputs, State>(kind: Kind<Inputs, State>, inputs: Properties): readonly Problem[] {
@@ -28,7 +28,8 @@ export function checkInputs<Inputs, State>(kind: Kind<Inputs, State>, inputs: Pr
     .map((name) => ({ path: name, reason: `is not an argument of ${kind.type}; leave it out` }));
   const ofFields = fields.flatMap(([name, field]) => problemsOf(name, field, inputs[name]));
   const problems = [...strange, ...ofFields];
-  if (problems.length > 0 || kind.check === undefined || fields.some(([name]) => isUnknown(inputs[name]))) return problems;
+  if (problems.length > 0 || kind.check === undefined || fields.some(([name]) => isUnknown(inputs[name])))
+    return problems;
   return kind.check(inputsOf(kind, inputs));
 }
 
@@ -50,7 +51,8 @@ export interface Changes {
 /** Compares the last outputs with the inputs. An unknown value counts as a change of an argument that a server would see. */
 export function changesOf<Inputs, State>(kind: Kind<Inputs, State>, old: Properties, inputs: Properties): Changes {
   const changed = fieldsOf(kind).filter(([name]) => !equal(old[name], inputs[name]));
-  const by = (rule: Field<unknown>["onChange"]) => changed.filter(([, field]) => field.onChange === rule).map(([name]) => name);
+  const by = (rule: Field<unknown>["onChange"]) =>
+    changed.filter(([, field]) => field.onChange === rule).map(([name]) => name);
   return { replace: by("replace"), update: by("update"), store: by("store") };
 }
 
@@ -60,14 +62,19 @@ export function equal(one: unknown, other: unknown): boolean {
 }
 
 /** Where two values differ, down to the single entry: paths with both sides, absent ones undefined. */
-export function differences(one: unknown, other: unknown, path: string): readonly { path: string; one: unknown; other: unknown }[] {
+export function differences(
+  one: unknown,
+  other: unknown,
+  path: string,
+): readonly { path: string; one: unknown; other: unknown }[] {
   if (equal(one, other)) return [];
   if (!isRecord(one) || !isRecord(other)) return [{ path, one, other }];
   const names = [...new Set([...Object.keys(one), ...Object.keys(other)])].sort();
   return names.flatMap((name) => differences(one[name], other[name], `${path}.${name}`));
 }
 
-const isRecord = (value: unknown): value is Properties => typeof value === "object" && value !== null && !Array.isArray(value);
+const isRecord = (value: unknown): value is Properties =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 
 function normal(value: unknown): unknown {
   if (isAbsent(value)) return undefined;

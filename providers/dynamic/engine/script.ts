@@ -28,7 +28,7 @@ export function composeScript(files: readonly string[], values: ScriptValues): s
     .sort()
     .map((name) => {
       if (!/^[A-Z][A-Z0-9_]*$/.test(name)) throw new Error(`"${name}" is not a name for a script's variable`);
-        // A variable that the caller exported would keep that mark, and its new value reach every child.
+      // A variable that the caller exported would keep that mark, and its new value reach every child.
       return `export -n ${name}=${shellWord(values[name] ?? "")}`;
     });
   return ["{", ...variables, ...files.map(shellFile), "exit 0", "}", ""].join("\n");

@@ -13,7 +13,9 @@ export interface ServerAddress {
 }
 
 /** Servers by the stable key of their node, as users write them. */
-export type ServerMap = Readonly<Record<string, pulumi.Input<{ host: pulumi.Input<string>; port: pulumi.Input<number> }>>>;
+export type ServerMap = Readonly<
+  Record<string, pulumi.Input<{ host: pulumi.Input<string>; port: pulumi.Input<number> }>>
+>;
 
 /** The same identity at another server, with the name that this server's certificate carries. */
 export function at(connection: Connection, { host, port }: ServerAddress, database: string): Connection {
@@ -42,13 +44,18 @@ export async function onEach<T>(
   const [first, ...others] = failures;
   if (first !== undefined) {
     if (others.length === 0) throw first.reason;
-    const text = ({ key, reason }: { key: string; reason: unknown }) => `${key}: ${reason instanceof Error ? reason.message : String(reason)}`;
+    const text = ({ key, reason }: { key: string; reason: unknown }) =>
+      `${key}: ${reason instanceof Error ? reason.message : String(reason)}`;
     const message = failures.map(text).join("; ");
     const codes = new Set(failures.map(({ reason }) => (reason instanceof SqlError ? reason.code : undefined)));
     // One code on all of them keeps its next step.
     if (codes.size > 1 || !(first.reason instanceof SqlError)) throw new Error(message, { cause: first.reason });
-    const where = failures.map(({ key }) => servers[key]).flatMap((server) => (server === undefined ? [] : [`${server.host}:${String(server.port)}`]));
+    const where = failures
+      .map(({ key }) => servers[key])
+      .flatMap((server) => (server === undefined ? [] : [`${server.host}:${String(server.port)}`]));
     throw new SqlError(message, first.reason.code, where.join(", "), false, { cause: first.reason });
   }
-  return Object.fromEntries(results.flatMap((result, index) => (result.status === "fulfilled" ? [[keys[index] ?? "", result.value]] : [])));
+  return Object.fromEntries(
+    results.flatMap((result, index) => (result.status === "fulfilled" ? [[keys[index] ?? "", result.value]] : [])),
+  );
 }

@@ -175,7 +175,9 @@ async function connect(connection: Connection, applicationName: string, target: 
         rejectUnauthorized: true,
         minVersion: "TLSv1.2",
         // node-postgres puts the host over a `servername` of ours.
-        ...(serverName === undefined ? {} : { checkServerIdentity: (_host, certificate) => checkServerIdentity(serverName, certificate) }),
+        ...(serverName === undefined
+          ? {}
+          : { checkServerIdentity: (_host, certificate) => checkServerIdentity(serverName, certificate) }),
       },
       connectionTimeoutMillis: connectTimeoutSeconds * 1_000,
       keepAlive: true,
@@ -217,7 +219,10 @@ async function close(pooled: Pooled): Promise<void> {
   pooled.usable = false;
   // A broken connection may refuse to close, and a server that hangs never says goodbye; it is gone either way.
   const patience = new AbortController();
-  await Promise.race([pooled.client.end().catch(() => undefined), delay(closeMilliseconds, undefined, { signal: patience.signal }).catch(() => undefined)]);
+  await Promise.race([
+    pooled.client.end().catch(() => undefined),
+    delay(closeMilliseconds, undefined, { signal: patience.signal }).catch(() => undefined),
+  ]);
   patience.abort();
 }
 
@@ -227,7 +232,8 @@ function session(pooled: Pooled, server: string): Session {
     pooled.notices.length = 0;
     // A server that hangs never comes to its own timeout.
     const limit = { query_timeout: (timeoutSeconds + 10) * 1_000 };
-    const setTimeLimit = (seconds: number) => pooled.client.query({ text: `SET statement_timeout = '${String(seconds)}s'`, ...limit });
+    const setTimeLimit = (seconds: number) =>
+      pooled.client.query({ text: `SET statement_timeout = '${String(seconds)}s'`, ...limit });
     try {
       if (timeoutSeconds !== statementTimeoutSeconds) await setTimeLimit(timeoutSeconds);
       const { rows }: { rows: Row[] } = await pooled.client.query({ ...compile(statement), ...limit });
@@ -245,7 +251,9 @@ function session(pooled: Pooled, server: string): Session {
       const timeoutSeconds = limits.timeoutSeconds ?? statementTimeoutSeconds;
       const attempt = () => run<Row>(statement, timeoutSeconds);
       // Without an answer nobody knows whether the statement ran, so only a server's refusal is tried again.
-      return inTransaction ? await attempt() : await retrying(retrySeconds, attempt, (error) => error.code !== undefined);
+      return inTransaction
+        ? await attempt()
+        : await retrying(retrySeconds, attempt, (error) => error.code !== undefined);
     },
     transaction: async (use) => {
       await run({ parts: ["BEGIN"] }, statementTimeoutSeconds);
@@ -265,7 +273,11 @@ function session(pooled: Pooled, server: string): Session {
   };
 }
 
-async function retrying<T>(seconds: number, attempt: () => Promise<T>, allowed: (error: SqlError) => boolean = () => true): Promise<T> {
+async function retrying<T>(
+  seconds: number,
+  attempt: () => Promise<T>,
+  allowed: (error: SqlError) => boolean = () => true,
+): Promise<T> {
   const deadline = Date.now() + seconds * 1_000;
   for (let pause = 100; ; pause = Math.min(pause * 2, 3_000)) {
     try {

@@ -37,16 +37,25 @@ export interface ClusterFacts {
 }
 
 /** Why the servers may not join; every reason of every server. */
-export function refusals(cluster: ClusterFacts, arrivals: Readonly<Record<string, ServerFacts & { readonly address: string }>>): readonly string[] {
+export function refusals(
+  cluster: ClusterFacts,
+  arrivals: Readonly<Record<string, ServerFacts & { readonly address: string }>>,
+): readonly string[] {
   const seen = new Map(Object.entries(cluster.identifiers).map(([address, identifier]) => [identifier, address]));
   return Object.entries(arrivals).flatMap(([key, facts]) => {
     const twin = seen.get(facts.systemIdentifier);
     seen.set(facts.systemIdentifier, facts.address);
     const collisions = facts.relations.filter((relation) => cluster.tables.includes(relation));
     const reasons = [
-      twin === undefined ? undefined : `is the same server as ${twin} under a second name, or a copy of its data folder; leave one of them out`,
-      facts.inRecovery ? "is in recovery, a standby of another server; promote it first or name its primary" : undefined,
-      facts.citusVersion === undefined ? "has no citus extension in this database; create it there with a Database resource that lists this node" : undefined,
+      twin === undefined
+        ? undefined
+        : `is the same server as ${twin} under a second name, or a copy of its data folder; leave one of them out`,
+      facts.inRecovery
+        ? "is in recovery, a standby of another server; promote it first or name its primary"
+        : undefined,
+      facts.citusVersion === undefined
+        ? "has no citus extension in this database; create it there with a Database resource that lists this node"
+        : undefined,
       facts.citusVersion !== undefined && facts.citusVersion !== cluster.citusVersion
         ? `has citus ${facts.citusVersion}, the coordinator ${cluster.citusVersion}; run ALTER EXTENSION citus UPDATE on every node first`
         : undefined,
@@ -61,7 +70,9 @@ export function refusals(cluster: ClusterFacts, arrivals: Readonly<Record<string
         ? `has tables of the same name as tables of the cluster, which joining would drop: ${collisions.slice(0, 5).join(", ")}; move or rename them there first`
         : undefined,
     ];
-    return reasons.filter((reason) => reason !== undefined).map((reason) => `node "${key}" (${facts.address}) ${reason}`);
+    return reasons
+      .filter((reason) => reason !== undefined)
+      .map((reason) => `node "${key}" (${facts.address}) ${reason}`);
   });
 }
 
@@ -71,9 +82,13 @@ export function moveRefusals(moves: readonly Move[], facts: Readonly<Record<stri
     const there = facts[key];
     const reasons = [
       there?.inRecovery === true ? "is in recovery; promote it first" : undefined,
-      there?.groupId === groupId ? undefined : `is not this node: its group is ${String(there?.groupId ?? 0)}, the node's ${String(groupId)}. Name the server that holds the node's data, or give a new server a new key`,
+      there?.groupId === groupId
+        ? undefined
+        : `is not this node: its group is ${String(there?.groupId ?? 0)}, the node's ${String(groupId)}. Name the server that holds the node's data, or give a new server a new key`,
     ];
-    return reasons.filter((reason) => reason !== undefined).map((reason) => `node "${key}": the server at ${to.host}:${String(to.port)} ${reason}`);
+    return reasons
+      .filter((reason) => reason !== undefined)
+      .map((reason) => `node "${key}": the server at ${to.host}:${String(to.port)} ${reason}`);
   });
 }
 
@@ -88,7 +103,13 @@ async function serverFacts(session: Session): Promise<ServerFacts> {
     SELECT system_identifier::text AS identifier, pg_is_in_recovery() AS recovering,
            (SELECT extversion FROM pg_extension WHERE extname = 'citus') AS version FROM pg_control_system()`);
   const relations = (await session.query<{ relation: string }>(relationsSql)).map(({ relation }) => relation);
-  const facts = { systemIdentifier: server?.identifier ?? "", inRecovery: server?.recovering ?? false, groupId: 0, nodeCount: 0, relations };
+  const facts = {
+    systemIdentifier: server?.identifier ?? "",
+    inRecovery: server?.recovering ?? false,
+    groupId: 0,
+    nodeCount: 0,
+    relations,
+  };
   if (server === undefined || server.version === null) return facts;
   const [citus] = await session.query<{ groupId: number; nodeCount: number; coordinator: string | null }>(sql`
     SELECT (SELECT groupid FROM pg_dist_local_group) AS "groupId", (SELECT count(*)::int FROM pg_dist_node) AS "nodeCount",
@@ -98,12 +119,14 @@ async function serverFacts(session: Session): Promise<ServerFacts> {
     citusVersion: server.version,
     groupId: citus?.groupId ?? 0,
     nodeCount: citus?.nodeCount ?? 0,
-    ...(citus?.coordinator == null ? {} : { coordinator: citus.coordinator }),
+    ...(typeof citus?.coordinator === "string" ? { coordinator: citus.coordinator } : {}),
   };
 }
 
 async function clusterFacts(session: Session): Promise<ClusterFacts> {
-  const [version] = await session.query<{ version: string }>(sql`SELECT extversion AS version FROM pg_extension WHERE extname = 'citus'`);
+  const [version] = await session.query<{ version: string }>(
+    sql`SELECT extversion AS version FROM pg_extension WHERE extname = 'citus'`,
+  );
   const tables = await session.query<{ relation: string }>(sql`
     SELECT format('%I.%I', n.nspname, c.relname) AS relation
       FROM pg_dist_partition JOIN pg_class c ON c.oid = logicalrelid JOIN pg_namespace n ON n.oid = c.relnamespace`);
@@ -129,7 +152,10 @@ export async function checkArrivals(
   if (Object.keys(arrivals).length === 0 && moves.length === 0) return;
   const cluster = await clusterFacts(session);
   const factsOf = (servers: Readonly<Record<string, ServerAddress>>) =>
-    onEach(context, connection, servers, connection.database, async (server) => ({ ...(await serverFacts(server)), address: server.server }));
+    onEach(context, connection, servers, connection.database, async (server) => ({
+      ...(await serverFacts(server)),
+      address: server.server,
+    }));
   const movedTo = Object.fromEntries(moves.map(({ key, to }) => [key, to]));
   const reasons = [...refusals(cluster, await factsOf(arrivals)), ...moveRefusals(moves, await factsOf(movedTo))];
   if (reasons.length > 0) throw new Error(reasons.join("; "));
@@ -137,9 +163,11 @@ export async function checkArrivals(
 
 /** Is the server there to be told that it left? */
 export async function answers(context: Context, connection: Connection, address: ServerAddress): Promise<boolean> {
-  return await context.connect(at(connection, address, connection.database), (session) => session.query(sql`SELECT`)).then(
-    () => true,
-    // Whatever the reason, it cannot be told.
-    () => false,
-  );
+  return await context
+    .connect(at(connection, address, connection.database), (session) => session.query(sql`SELECT`))
+    .then(
+      () => true,
+      // Whatever the reason, it cannot be told.
+      () => false,
+    );
 }

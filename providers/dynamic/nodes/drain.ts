@@ -86,7 +86,9 @@ async function refuseHopeless(session: Session, leaving: readonly LeavingNode[],
     );
   }
   if (mode !== "auto") return;
-  const tables = (await session.query<{ relation: string }>(withoutIdentitySql(leaving))).map(({ relation }) => relation);
+  const tables = (await session.query<{ relation: string }>(withoutIdentitySql(leaving))).map(
+    ({ relation }) => relation,
+  );
   if (tables.length > 0) {
     throw new Error(
       `node ${names(leaving)} cannot be drained: ${tables.join(", ")} has no replica identity, so updates and deletes would fail while its shards move. ` +
@@ -96,7 +98,12 @@ async function refuseHopeless(session: Session, leaving: readonly LeavingNode[],
 }
 
 /** Empties the leaving nodes: afterwards they have no shard and no cleanup record. Nothing is lost when it fails; the next run continues. */
-export async function drain(session: Session, context: Context, leaving: readonly LeavingNode[], limits: DrainLimits): Promise<void> {
+export async function drain(
+  session: Session,
+  context: Context,
+  leaving: readonly LeavingNode[],
+  limits: DrainLimits,
+): Promise<void> {
   await refuseHopeless(session, leaving, limits.transferMode);
   const deadline = Date.now() + limits.timeoutSeconds * 1_000;
   const running = await session.query<{ id: string }>(runningJobSql);
@@ -108,23 +115,41 @@ export async function drain(session: Session, context: Context, leaving: readonl
   }
   while ((await placements(session, leaving)) > 0) {
     const [job] = await session.query<{ id: string | null }>(startSql(limits.transferMode));
-    if (job?.id == null) throw new Error(`node ${names(leaving)} still holds shards, but Citus plans no move for them; see SELECT * FROM get_rebalance_table_shards_plan(drain_only => true)`);
+    if (job === undefined || job.id === null)
+      throw new Error(
+        `node ${names(leaving)} still holds shards, but Citus plans no move for them; see SELECT * FROM get_rebalance_table_shards_plan(drain_only => true)`,
+      );
     await follow(session, context, job.id, leaving, deadline);
   }
   await cleanUp(session, context, leaving);
 }
 
-async function follow(session: Session, context: Context, id: string, leaving: readonly LeavingNode[], deadline: number): Promise<void> {
+async function follow(
+  session: Session,
+  context: Context,
+  id: string,
+  leaving: readonly LeavingNode[],
+  deadline: number,
+): Promise<void> {
   for (;;) {
-    const [job] = await session.query<{ state: string; done: number; total: number; retried: number; message: string | null }>(jobSql(id));
+    const [job] = await session.query<{
+      state: string;
+      done: number;
+      total: number;
+      retried: number;
+      message: string | null;
+    }>(jobSql(id));
     if (job === undefined || job.state === "finished") return;
     const reason = job.message ?? "see SELECT * FROM citus_job_status(" + id + ")";
     if (["cancelled", "failed"].includes(job.state)) {
-      throw new Error(`draining node ${names(leaving)} stopped: job ${id} was ${job.state}: ${reason}. The node stays; mend the cause and run again`);
+      throw new Error(
+        `draining node ${names(leaving)} stopped: job ${id} was ${job.state}: ${reason}. The node stays; mend the cause and run again`,
+      );
     }
     if (job.retried >= hopelessRetries || Date.now() > deadline) {
       await session.query(sql`SELECT citus_job_cancel(${id}::bigint)`);
-      const why = Date.now() > deadline ? "its time is over (drainTimeoutSeconds)" : `a move failed ${String(job.retried)} times`;
+      const why =
+        Date.now() > deadline ? "its time is over (drainTimeoutSeconds)" : `a move failed ${String(job.retried)} times`;
       throw new Error(
         `draining node ${names(leaving)} stopped, job ${id} is cancelled: ${why}: ${reason}. ` +
           `The node stays with the shards that are left; mend the cause and run again, it continues there. ` +

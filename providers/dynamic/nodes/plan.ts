@@ -36,7 +36,12 @@ export interface NodesPlan {
   /** The coordinator's own row is missing or names another address. */
   readonly setCoordinator: boolean;
   /** Registered under the address that the last run knew: give the row its new address. */
-  readonly move: readonly { readonly key: string; readonly nodeId: number; readonly groupId: number; readonly to: ServerAddress }[];
+  readonly move: readonly {
+    readonly key: string;
+    readonly nodeId: number;
+    readonly groupId: number;
+    readonly to: ServerAddress;
+  }[];
   /** Not registered. */
   readonly add: readonly { readonly key: string; readonly node: WorkerNode }[];
   /** Registered but not active although it should be. */
@@ -44,16 +49,25 @@ export interface NodesPlan {
   /** Active although it should not be. */
   readonly disable: readonly { readonly key: string; readonly node: WorkerNode }[];
   /** Registered with the other value of shouldhaveshards. The coordinator's key is "coordinator". */
-  readonly property: readonly { readonly key: string; readonly address: ServerAddress; readonly shouldHaveShards: boolean }[];
+  readonly property: readonly {
+    readonly key: string;
+    readonly address: ServerAddress;
+    readonly shouldHaveShards: boolean;
+  }[];
   /** Was wanted by the last run and is not any more: drain, remove. `row` is absent where it is removed already. */
   readonly leave: readonly { readonly key: string; readonly address: ServerAddress; readonly row?: NodeRow }[];
 }
 
-export const sameAddress = (one: ServerAddress, other: ServerAddress) => one.host === other.host && one.port === other.port;
+export const sameAddress = (one: ServerAddress, other: ServerAddress) =>
+  one.host === other.host && one.port === other.port;
 export const addressText = ({ host, port }: ServerAddress) => `${host}:${String(port)}`;
 
 /** The steps from `rows` to `wanted`. `old` is what the last successful run asked for; only its keys ever leave. */
-export function planNodes(rows: readonly NodeRow[], wanted: Wanted, old: Pick<Wanted, "workers"> = { workers: {} }): NodesPlan {
+export function planNodes(
+  rows: readonly NodeRow[],
+  wanted: Wanted,
+  old: Pick<Wanted, "workers"> = { workers: {} },
+): NodesPlan {
   const at = (address: ServerAddress) => rows.find((row) => row.groupId !== 0 && sameAddress(row, address));
   const coordinator = rows.find((row) => row.groupId === 0);
   const workers = Object.entries(wanted.workers).sort(([one], [other]) => (one < other ? -1 : 1));
@@ -72,14 +86,21 @@ export function planNodes(rows: readonly NodeRow[], wanted: Wanted, old: Pick<Wa
   const leave = Object.entries(old.workers)
     .filter(([, address]) => !isWanted(address) && !(coordinator !== undefined && sameAddress(coordinator, address)))
     // A key that stays leaves a row behind only when its new address has a row of its own.
-    .filter(([key, address]) => !Object.hasOwn(wanted.workers, key) || (at(address) !== undefined && !moved.some((move) => move.key === key)))
+    .filter(
+      ([key, address]) =>
+        !Object.hasOwn(wanted.workers, key) || (at(address) !== undefined && !moved.some((move) => move.key === key)),
+    )
     .map(([key, { host, port }]) => {
       const row = at({ host, port });
       return { key, address: { host, port }, ...(row === undefined ? {} : { row }) };
     });
   const properties = known
     .filter(({ node, row }) => row.shouldHaveShards !== (node.shouldHaveShards ?? true))
-    .map(({ key, node }) => ({ key, address: { host: node.host, port: node.port }, shouldHaveShards: node.shouldHaveShards ?? true }));
+    .map(({ key, node }) => ({
+      key,
+      address: { host: node.host, port: node.port },
+      shouldHaveShards: node.shouldHaveShards ?? true,
+    }));
   const coordinatorShards = wanted.coordinator.shouldHaveShards ?? false;
   const setCoordinator = coordinator === undefined || !sameAddress(coordinator, wanted.coordinator);
   // citus_set_coordinator_host makes the row with shouldhaveshards = false and keeps the value of a row that is there.
@@ -91,8 +112,12 @@ export function planNodes(rows: readonly NodeRow[], wanted: Wanted, old: Pick<Wa
     setCoordinator,
     move: moved.map(({ key, to, row }) => ({ key, nodeId: row.nodeId, groupId: row.groupId, to })),
     add: workers.filter(([key]) => !known.some((node) => node.key === key)).map(([key, node]) => ({ key, node })),
-    activate: known.filter(({ node, row }) => !row.active && (node.active ?? true)).map(({ key, node }) => ({ key, node })),
-    disable: known.filter(({ node, row }) => row.active && !(node.active ?? true)).map(({ key, node }) => ({ key, node })),
+    activate: known
+      .filter(({ node, row }) => !row.active && (node.active ?? true))
+      .map(({ key, node }) => ({ key, node })),
+    disable: known
+      .filter(({ node, row }) => row.active && !(node.active ?? true))
+      .map(({ key, node }) => ({ key, node })),
     property: properties,
     leave,
   };

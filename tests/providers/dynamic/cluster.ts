@@ -94,7 +94,11 @@ export function clusterOf(servers: SuiteServers, coordinator = "coordinator"): S
       drainTimeoutSeconds: 600,
     }),
     database: async (...keys) => {
-      await provider(database).update("app", {}, { connection: servers.connection(coordinator), nodes: servers.addresses(...keys), name: "app" });
+      await provider(database).update(
+        "app",
+        {},
+        { connection: servers.connection(coordinator), nodes: servers.addresses(...keys), name: "app" },
+      );
     },
     nodes: () => ask(coordinator, "SELECT * FROM pg_dist_node ORDER BY nodeid"),
     shards: async () => {
@@ -114,7 +118,10 @@ export async function withForwarder<T>(target: ServerAddress, use: (address: Ser
   const open: Socket[] = [];
   const listener = createServer((inner) => {
     const outer = connect(target.port, target.host);
-    for (const [one, other] of [[inner, outer], [outer, inner]] as const) {
+    for (const [one, other] of [
+      [inner, outer],
+      [outer, inner],
+    ] as const) {
       open.push(one);
       one.on("error", () => other.destroy());
       one.pipe(other);
@@ -149,10 +156,16 @@ process.stdin.on("data", (chunk) => (text += chunk)).on("end", () => {
 });`;
 
 /** Runs `verb` of the provider of a kind, as Pulumi's provider process would. */
-export function operateElsewhere(kind: string, verb: "create" | "update", ...args: readonly unknown[]): OperationElsewhere {
+export function operateElsewhere(
+  kind: string,
+  verb: "create" | "update",
+  ...args: readonly unknown[]
+): OperationElsewhere {
   const folder = join(__dirname, "..", "..", "..", "providers", "dynamic");
   const kinds = join(folder, `${kind.toLowerCase()}.js`);
-  const child = spawn(process.execPath, ["-e", elsewhere, join(folder, "engine", "entry.js"), kinds, kind, verb], { stdio: ["pipe", "pipe", "inherit"] });
+  const child = spawn(process.execPath, ["-e", elsewhere, join(folder, "engine", "entry.js"), kinds, kind, verb], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
   let out = "";
   child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
   const ended = new Promise<string>((resolve) => child.on("close", () => resolve(out.trim())));

@@ -2,14 +2,29 @@
 import assert from "node:assert/strict";
 import { provider } from "../../../providers/dynamic/engine/entry";
 import { compile } from "../../../providers/dynamic/engine/sql";
-import { activateSql, addSql, coordinatorSql, disableSql, moveSql, nodes, propertySql, replicateSql } from "../../../providers/dynamic/nodes";
+import {
+  activateSql,
+  addSql,
+  coordinatorSql,
+  disableSql,
+  moveSql,
+  nodes,
+  propertySql,
+  replicateSql,
+} from "../../../providers/dynamic/nodes";
 import { contract } from "../../support/contract";
 import { clusterOf, withForwarder, withServers, type NodesInputs } from "./cluster";
 
 describe("Nodes statements", () => {
   const a = { host: "a", port: 1 };
   it("are exactly these", () => {
-    const flat = [addSql(a), addSql({ ...a, active: false }), moveSql({ key: "a", nodeId: 7, groupId: 2, to: a }), activateSql(a), disableSql(a)].map(compile);
+    const flat = [
+      addSql(a),
+      addSql({ ...a, active: false }),
+      moveSql({ key: "a", nodeId: 7, groupId: 2, to: a }),
+      activateSql(a),
+      disableSql(a),
+    ].map(compile);
     assert.deepEqual(
       flat.map(({ text }) => text),
       [
@@ -24,9 +39,19 @@ describe("Nodes statements", () => {
       text: "SELECT citus_set_node_property($1, $2, 'shouldhaveshards', $3)",
       values: ["a", 1, false],
     });
-    assert.equal(compile(replicateSql("auto")).text, "SELECT replicate_reference_tables($1::text::citus.shard_transfer_mode)");
-    const inputs = { connection: { host: "c", port: 1, database: "app", user: "postgres", tls: { ca: "" } }, coordinator: a, workers: {} };
-    assert.deepEqual(compile(coordinatorSql(inputs)), { text: "SELECT citus_set_coordinator_host($1, $2)", values: ["a", 1] });
+    assert.equal(
+      compile(replicateSql("auto")).text,
+      "SELECT replicate_reference_tables($1::text::citus.shard_transfer_mode)",
+    );
+    const inputs = {
+      connection: { host: "c", port: 1, database: "app", user: "postgres", tls: { ca: "" } },
+      coordinator: a,
+      workers: {},
+    };
+    assert.deepEqual(compile(coordinatorSql(inputs)), {
+      text: "SELECT citus_set_coordinator_host($1, $2)",
+      values: ["a", 1],
+    });
   });
 });
 
@@ -40,8 +65,10 @@ describe("Nodes", function () {
   const up = async (old: NodesInputs, now: NodesInputs) => {
     await subject.update("app", { ...old }, { ...now });
   };
-  const rows = async () => Number((await cluster.query("coordinator", "SELECT count(*)::int AS count FROM public.orders"))[0]?.["count"]);
-  const flag = async (key: string, column: string) => (await cluster.nodes()).find((row) => row["nodeport"] === servers.address(key).port)?.[column];
+  const rows = async () =>
+    Number((await cluster.query("coordinator", "SELECT count(*)::int AS count FROM public.orders"))[0]?.["count"]);
+  const flag = async (key: string, column: string) =>
+    (await cluster.nodes()).find((row) => row["nodeport"] === servers.address(key).port)?.[column];
 
   before(async () => {
     await cluster.database("coordinator", "a", "b");
@@ -68,7 +95,11 @@ describe("Nodes", function () {
       { workers: { a: { host: "a", port: 0 } } },
     ],
     drift: {
-      change: () => cluster.query("coordinator", `SELECT citus_set_node_property('${servers.address("b").host}', ${port("b")}, 'shouldhaveshards', false)`),
+      change: () =>
+        cluster.query(
+          "coordinator",
+          `SELECT citus_set_node_property('${servers.address("b").host}', ${port("b")}, 'shouldhaveshards', false)`,
+        ),
       shows: "workers",
     },
     fingerprint: cluster.nodes,
@@ -114,18 +145,34 @@ describe("Nodes", function () {
         await up(inputs("a"), inputs("a", "b"));
         const copies = await cluster.query("b", "SELECT count(*)::int AS count FROM public.countries");
         assert.deepEqual(copies, [{ count: 1 }]);
-        const placed = await cluster.query("coordinator", "SELECT count(*)::int AS count FROM pg_dist_placement JOIN pg_dist_shard USING (shardid) WHERE logicalrelid = 'public.countries'::regclass");
+        const placed = await cluster.query(
+          "coordinator",
+          "SELECT count(*)::int AS count FROM pg_dist_placement JOIN pg_dist_shard USING (shardid) WHERE logicalrelid = 'public.countries'::regclass",
+        );
         assert.deepEqual(placed, [{ count: 3 }]);
-        await cluster.query("coordinator", "SELECT rebalance_table_shards('public.orders', rebalance_strategy => 'by_shard_count', shard_transfer_mode => 'block_writes')");
+        await cluster.query(
+          "coordinator",
+          "SELECT rebalance_table_shards('public.orders', rebalance_strategy => 'by_shard_count', shard_transfer_mode => 'block_writes')",
+        );
       });
     }
 
     it("copies reference tables that a killed create left out", async () => {
-      const reference = "FROM pg_dist_shard s WHERE s.shardid = p.shardid AND logicalrelid = 'public.countries'::regclass";
-      await cluster.query("coordinator", `DELETE FROM pg_dist_placement p USING pg_dist_node n WHERE p.groupid = n.groupid AND n.nodeport = ${port("b")} AND EXISTS (SELECT ${reference})`);
-      await cluster.query("b", "DO $$ DECLARE t regclass; BEGIN SET citus.override_table_visibility = off; SET citus.enable_manual_changes_to_shards = on; FOR t IN SELECT oid FROM pg_class WHERE relname ~ '^countries_\\d+$' LOOP EXECUTE 'DROP TABLE ' || t; END LOOP; END $$");
+      const reference =
+        "FROM pg_dist_shard s WHERE s.shardid = p.shardid AND logicalrelid = 'public.countries'::regclass";
+      await cluster.query(
+        "coordinator",
+        `DELETE FROM pg_dist_placement p USING pg_dist_node n WHERE p.groupid = n.groupid AND n.nodeport = ${port("b")} AND EXISTS (SELECT ${reference})`,
+      );
+      await cluster.query(
+        "b",
+        "DO $$ DECLARE t regclass; BEGIN SET citus.override_table_visibility = off; SET citus.enable_manual_changes_to_shards = on; FOR t IN SELECT oid FROM pg_class WHERE relname ~ '^countries_\\d+$' LOOP EXECUTE 'DROP TABLE ' || t; END LOOP; END $$",
+      );
       await subject.create({ ...inputs("a", "b") });
-      const [placed] = await cluster.query("coordinator", `SELECT count(*)::int AS count FROM pg_dist_placement p WHERE EXISTS (SELECT ${reference})`);
+      const [placed] = await cluster.query(
+        "coordinator",
+        `SELECT count(*)::int AS count FROM pg_dist_placement p WHERE EXISTS (SELECT ${reference})`,
+      );
       assert.equal(placed?.["count"], 3);
     });
 
@@ -147,13 +194,19 @@ describe("Nodes", function () {
       const before = await cluster.nodes();
       await withForwarder(servers.address("coordinator"), async (elsewhere) => {
         const wrong = { ...inputs("a"), workers: { ...servers.addresses("a"), b: elsewhere } };
-        await assert.rejects(up(inputs("a", "b"), wrong), /node "b": the server at 127\.0\.0\.1:\d+ is not this node: its group is 0, the node's \d+/);
+        await assert.rejects(
+          up(inputs("a", "b"), wrong),
+          /node "b": the server at 127\.0\.0\.1:\d+ is not this node: its group is 0, the node's \d+/,
+        );
       });
       assert.deepEqual(await cluster.nodes(), before);
     });
 
     it("changes shouldHaveShards and moves nothing", async () => {
-      const without = { ...inputs("a"), workers: { ...servers.addresses("a"), b: { ...servers.address("b"), shouldHaveShards: false } } };
+      const without = {
+        ...inputs("a"),
+        workers: { ...servers.addresses("a"), b: { ...servers.address("b"), shouldHaveShards: false } },
+      };
       const before = await cluster.shards();
       await up(inputs("a", "b"), without);
       assert.equal(await flag("b", "shouldhaveshards"), false);
@@ -164,7 +217,10 @@ describe("Nodes", function () {
 
     it("refuses to remove the last workers with shards, and changes nothing", async () => {
       const before = await cluster.nodes();
-      await assert.rejects(up(inputs("a", "b"), inputs()), /node "a", "b" holds 4 shards and no other node may hold shards; add a worker, or give the coordinator shouldHaveShards/);
+      await assert.rejects(
+        up(inputs("a", "b"), inputs()),
+        /node "a", "b" holds 4 shards and no other node may hold shards; add a worker, or give the coordinator shouldHaveShards/,
+      );
       assert.deepEqual(await cluster.nodes(), before);
     });
 
@@ -184,7 +240,10 @@ describe("Nodes", function () {
     });
 
     it("disables and activates", async () => {
-      const without = { ...inputs("a"), workers: { ...servers.addresses("a"), b: { ...servers.address("b"), active: false } } };
+      const without = {
+        ...inputs("a"),
+        workers: { ...servers.addresses("a"), b: { ...servers.address("b"), active: false } },
+      };
       await up(inputs("a", "b"), without);
       assert.equal(await flag("b", "isactive"), false);
       await up(without, inputs("a", "b"));
@@ -194,7 +253,10 @@ describe("Nodes", function () {
     it("adds a worker that is not to be active", async () => {
       await up(inputs("a", "b"), inputs("a"));
       await cluster.database("coordinator", "a", "b");
-      const without = { ...inputs("a"), workers: { ...servers.addresses("a"), b: { ...servers.address("b"), active: false, shouldHaveShards: false } } };
+      const without = {
+        ...inputs("a"),
+        workers: { ...servers.addresses("a"), b: { ...servers.address("b"), active: false, shouldHaveShards: false } },
+      };
       await up(inputs("a"), without);
       assert.deepEqual([await flag("b", "isactive"), await flag("b", "shouldhaveshards")], [false, false]);
       await up(without, inputs("a", "b"));
@@ -205,7 +267,7 @@ describe("Nodes", function () {
       await up(inputs("a"), inputs("a"));
       assert.equal((await cluster.nodes()).length, 3);
       const { props = {} } = await subject.read("app", { ...inputs("a") });
-      assert.deepEqual(Object.keys(Object(props["workers"])), ["a"]);
+      assert.deepEqual(Object.keys({ ...(props["workers"] as object) }), ["a"]);
     });
 
     it("joins all or none", async () => {
@@ -213,8 +275,14 @@ describe("Nodes", function () {
       await cluster.database("coordinator", "a", "b");
       const before = await cluster.nodes();
       await cluster.query("b", "CREATE FUNCTION public.f() RETURNS int LANGUAGE sql AS 'SELECT 1'");
-      await cluster.query("coordinator", "CREATE FUNCTION public.f() RETURNS text LANGUAGE sql AS $$SELECT ''$$; SELECT create_distributed_function('public.f()')");
-      await assert.rejects(up(inputs(), inputs("a", "b")), /failure on connection marked as essential: 127\.0\.0\.1:\d+ · cannot change return type of existing function/);
+      await cluster.query(
+        "coordinator",
+        "CREATE FUNCTION public.f() RETURNS text LANGUAGE sql AS $$SELECT ''$$; SELECT create_distributed_function('public.f()')",
+      );
+      await assert.rejects(
+        up(inputs(), inputs("a", "b")),
+        /failure on connection marked as essential: 127\.0\.0\.1:\d+ · cannot change return type of existing function/,
+      );
       assert.deepEqual(await cluster.nodes(), before);
       await cluster.query("b", "DROP FUNCTION public.f()");
       await up(inputs(), inputs("a", "b"));
@@ -227,7 +295,10 @@ describe("Nodes", function () {
       assert.equal((await cluster.nodes()).length, 2);
       await servers.get("b").start();
       const before = await cluster.nodes();
-      await assert.rejects(up(inputs("a"), inputs("a", "b")), /node "b" .* belongs to a cluster already, whose coordinator is 127\.0\.0\.1:\d+; remove it there first/);
+      await assert.rejects(
+        up(inputs("a"), inputs("a", "b")),
+        /node "b" .* belongs to a cluster already, whose coordinator is 127\.0\.0\.1:\d+; remove it there first/,
+      );
       assert.deepEqual(await cluster.nodes(), before);
     });
   });

@@ -15,19 +15,23 @@ describe("Settings statements", () => {
 
 describe("Settings", function () {
   this.timeout(60_000);
-  const servers = withServers(["a"], { settings: { work_mem: "8MB", "citus.shard_count": "16", max_connections: "60" } });
+  const servers = withServers(["a"], {
+    settings: { work_mem: "8MB", "citus.shard_count": "16", max_connections: "60" },
+  });
   const asked = { work_mem: "8MB", "citus.shard_count": "16", max_connections: "60" };
   const inputs = () => ({ connection: servers.connection("a"), node: "a", settings: asked });
   const subject = provider(settings);
   const set = (text: string) => servers.query("a", "postgres", `ALTER SYSTEM SET ${text}`);
-  const now = async (name: string) => (await servers.query("a", "postgres", `SELECT current_setting('${name}') AS value`))[0]?.["value"];
+  const now = async (name: string) =>
+    (await servers.query("a", "postgres", `SELECT current_setting('${name}') AS value`))[0]?.["value"];
 
   contract(settings, () => ({
     inputs: inputs(),
     changes: { connection: servers.connection("a", "template1"), node: "b", settings: { work_mem: "9MB" } },
     refused: [],
     drift: { change: () => set("work_mem = '64MB'"), shows: "settings" },
-    fingerprint: () => servers.query("a", "postgres", "SELECT name, setting, sourcefile FROM pg_file_settings ORDER BY seqno"),
+    fingerprint: () =>
+      servers.query("a", "postgres", "SELECT name, setting, sourcefile FROM pg_file_settings ORDER BY seqno"),
     drop: { because: "the configuration file belongs to the host" },
     conflict: { because: "what ALTER SYSTEM put above the file is taken back, never refused" },
   }));
@@ -35,7 +39,7 @@ describe("Settings", function () {
   it("takes back what ALTER SYSTEM put above the file, in force at once", async () => {
     await set(`"citus.shard_count" = 64`);
     await servers.query("a", "postgres", "SELECT pg_reload_conf()");
-    const { outs = {} } = await subject.create(inputs());
+    const { outs } = await subject.create(inputs());
     assert.equal(await now("citus.shard_count"), "16");
     assert.deepEqual((await subject.read("a", outs)).props?.["settings"], asked);
   });
@@ -44,8 +48,15 @@ describe("Settings", function () {
     await set("maintenance_work_mem = '77MB'");
     await set("work_mem = '8MB'");
     await subject.update("a", {}, inputs());
-    const kept = await servers.query("a", "postgres", "SELECT name FROM pg_file_settings WHERE sourcefile LIKE '%auto.conf' AND name LIKE '%work_mem' ORDER BY 1");
-    assert.deepEqual(kept.map(({ name }) => name), ["maintenance_work_mem", "work_mem"]);
+    const kept = await servers.query(
+      "a",
+      "postgres",
+      "SELECT name FROM pg_file_settings WHERE sourcefile LIKE '%auto.conf' AND name LIKE '%work_mem' ORDER BY 1",
+    );
+    assert.deepEqual(
+      kept.map(({ name }) => name),
+      ["maintenance_work_mem", "work_mem"],
+    );
   });
 
   it("says what to do when the file itself says something else", async () => {

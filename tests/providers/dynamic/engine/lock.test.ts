@@ -13,7 +13,15 @@ describe("withClusterLock", function () {
   /** Another process: a session of its own that holds the lock. */
   async function holder(): Promise<Client> {
     const { host, port, user, tls } = connection();
-    const client = new Client({ host, port, user, database: "postgres", password: "", ssl: tls, application_name: "pulumi-citus lock update Nodes app" });
+    const client = new Client({
+      host,
+      port,
+      user,
+      database: "postgres",
+      password: "",
+      ssl: tls,
+      application_name: "pulumi-citus lock update Nodes app",
+    });
     // It is ended by the server in one of the tests.
     client.on("error", () => undefined);
     await client.connect();
@@ -64,14 +72,22 @@ describe("withClusterLock", function () {
 
   it("is named by its owner, so that others know whom they wait for", async () => {
     const names = await withClusterLock(connection(), "update Role app", () =>
-      servers.query("coordinator", "postgres", "SELECT application_name AS name FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory'"),
+      servers.query(
+        "coordinator",
+        "postgres",
+        "SELECT application_name AS name FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory'",
+      ),
     );
     assert.deepEqual(names, [{ name: "pulumi-citus lock update Role app" }]);
   });
 
   it("gives what the work gave although the lock's session was lost meanwhile", async () => {
     const result = await withClusterLock(connection(), "test", async () => {
-      await servers.query("coordinator", "postgres", "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'");
+      await servers.query(
+        "coordinator",
+        "postgres",
+        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'",
+      );
       return "done";
     });
     assert.equal(result, "done");
@@ -80,6 +96,9 @@ describe("withClusterLock", function () {
 
   it("is left to nobody after the work, good or bad", async () => {
     await withClusterLock(connection(), "test", () => Promise.resolve());
-    assert.deepEqual(await servers.query("coordinator", "postgres", "SELECT FROM pg_locks WHERE locktype = 'advisory'"), []);
+    assert.deepEqual(
+      await servers.query("coordinator", "postgres", "SELECT FROM pg_locks WHERE locktype = 'advisory'"),
+      [],
+    );
   });
 });

@@ -17,7 +17,12 @@ describe("shellWord", () => {
   it("gives back what went in, whatever it holds", () => {
     const texts = fc.sample(fc.string({ unit: "binary" }), 200).map((text) => text.replaceAll("\0", ""));
     const words = ["", "'", "''", "$(id)", "`id`", "a\nb\n", "\\", "!!", "-n", "ü→\u{1f418}", ...texts];
-    assert.deepEqual(bash(`printf '%s\\0' ${words.map(shellWord).join(" ")}`).split("\0").slice(0, -1), words);
+    assert.deepEqual(
+      bash(`printf '%s\\0' ${words.map(shellWord).join(" ")}`)
+        .split("\0")
+        .slice(0, -1),
+      words,
+    );
   });
 
   it("refuses NUL, which no variable can hold", () => {

@@ -14,11 +14,20 @@ describe("connectTo", function () {
   this.timeout(60_000);
   const servers = withServers(["a"]);
   const connection = (database?: string) => servers.connection("a", database);
-  const one = (to: Connection, name = "test") => connectTo(to, name, (session) => session.query<{ pid: number }>(sql`SELECT pg_backend_pid() AS pid`));
+  const one = (to: Connection, name = "test") =>
+    connectTo(to, name, (session) => session.query<{ pid: number }>(sql`SELECT pg_backend_pid() AS pid`));
 
   async function watcher(): Promise<Client> {
     const { host, port, user, tls } = connection();
-    const client = new Client({ host, port, user, database: "postgres", password: "", ssl: tls, application_name: "watcher" });
+    const client = new Client({
+      host,
+      port,
+      user,
+      database: "postgres",
+      password: "",
+      ssl: tls,
+      application_name: "watcher",
+    });
     client.on("error", () => undefined);
     await client.connect();
     return client;
@@ -26,10 +35,10 @@ describe("connectTo", function () {
 
   it("opens two sessions a server at most, whatever their databases and owners", async () => {
     const watch = await watcher();
-    let running = true;
+    const sampled = new AbortController();
     const samples: number[] = [];
     const sampling = (async () => {
-      while (running) {
+      while (!sampled.signal.aborted) {
         const { rows }: { rows: { count: number }[] } = await watch.query(
           "SELECT count(*)::int AS count FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND usename = 'postgres'",
         );
@@ -40,10 +49,12 @@ describe("connectTo", function () {
     await Promise.all(
       Array.from({ length: 50 }, async (_, index) => {
         await delay(index % 7);
-        await connectTo(connection(databases[index % 2]), `owner ${String(index % 5)}`, (session) => session.query(sql`SELECT pg_sleep(0.01)`));
+        await connectTo(connection(databases[index % 2]), `owner ${String(index % 5)}`, (session) =>
+          session.query(sql`SELECT pg_sleep(0.01)`),
+        );
       }),
     );
-    running = false;
+    sampled.abort();
     await sampling;
     await watch.end();
     assert.ok(samples.length > 20);
@@ -60,7 +71,13 @@ describe("connectTo", function () {
         sql`SELECT pg_backend_pid() AS pid, current_setting('application_name') AS name, current_setting('lock_timeout') AS lock, current_setting('search_path') AS path`,
       ),
     );
-    assert.deepEqual([first[0], second[0]], [{ pid: second[0]?.pid, name: "first" }, { pid: second[0]?.pid, name: "second", lock: "10s", path: '""' }]);
+    assert.deepEqual(
+      [first[0], second[0]],
+      [
+        { pid: second[0]?.pid, name: "first" },
+        { pid: second[0]?.pid, name: "second", lock: "10s", path: '""' },
+      ],
+    );
   });
 
   it("leaves no session behind", async () => {
@@ -113,9 +130,18 @@ describe("connectTo", function () {
 
   describe("on a server that hangs", () => {
     const processes = () => {
-      const postmaster = Number(readFileSync(join(servers.all().folder, "a", "data", "postmaster.pid"), "utf8").split("\n")[0]);
+      const postmaster = Number(
+        readFileSync(join(servers.all().folder, "a", "data", "postmaster.pid"), "utf8").split("\n")[0],
+      );
       const children = readFileSync(`/proc/${String(postmaster)}/task/${String(postmaster)}/children`, "utf8");
-      return [postmaster, ...children.trim().split(" ").filter((id) => id !== "").map(Number)];
+      return [
+        postmaster,
+        ...children
+          .trim()
+          .split(" ")
+          .filter((id) => id !== "")
+          .map(Number),
+      ];
     };
     const frozen = async (use: () => Promise<unknown>) => {
       const ids = processes();
@@ -148,21 +174,40 @@ describe("connectTo", function () {
     });
   });
 
-  const refusals: readonly { readonly why: string; readonly to: () => Promise<Connection> | Connection; readonly message: RegExp }[] = [
+  const refusals: readonly {
+    readonly why: string;
+    readonly to: () => Promise<Connection> | Connection;
+    readonly message: RegExp;
+  }[] = [
     {
       why: "a certificate of another authority",
-      to: async () => ({ ...connection(), tls: { ...connection().tls, ca: (await makeAuthority("another")).certificate } }),
+      to: async () => ({
+        ...connection(),
+        tls: { ...connection().tls, ca: (await makeAuthority("another")).certificate },
+      }),
       message: /self-signed certificate in certificate chain|unable to verify|unable to get/,
     },
-    { why: "a certificate that does not carry the host", to: () => ({ ...connection(), host: "localhost" }), message: /^Error: Hostname\/IP does not match certificate's altnames/ },
+    {
+      why: "a certificate that does not carry the host",
+      to: () => ({ ...connection(), host: "localhost" }),
+      message: /^Error: Hostname\/IP does not match certificate's altnames/,
+    },
     {
       why: "a certificate that does not carry the name asked for",
       to: () => ({ ...connection(), tls: { ...connection().tls, serverName: "10.9.9.9" } }),
       message: /IP: 10\.9\.9\.9 is not in the cert's list: 127\.0\.0\.1/,
     },
-    { why: "an identity without a certificate", to: () => ({ ...connection(), tls: { ca: connection().tls.ca } }), message: /certificate|pg_hba\.conf/ },
+    {
+      why: "an identity without a certificate",
+      to: () => ({ ...connection(), tls: { ca: connection().tls.ca } }),
+      message: /certificate|pg_hba\.conf/,
+    },
     { why: "a role that does not exist", to: () => ({ ...connection(), user: "nobody" }), message: /SQLSTATE 28000/ },
-    { why: "a host that does not exist", to: () => ({ ...connection(), host: "nobody.invalid" }), message: /ENOTFOUND|EAI_AGAIN/ },
+    {
+      why: "a host that does not exist",
+      to: () => ({ ...connection(), host: "nobody.invalid" }),
+      message: /ENOTFOUND|EAI_AGAIN/,
+    },
   ];
   for (const { why, to, message } of refusals) {
     it(`refuses ${why}`, async () => {
@@ -171,7 +216,10 @@ describe("connectTo", function () {
   }
 
   it("accepts another host where the certificate carries the name asked for", async () => {
-    assert.equal((await one({ ...connection(), host: "localhost", tls: { ...connection().tls, serverName: "127.0.0.1" } })).length, 1);
+    assert.equal(
+      (await one({ ...connection(), host: "localhost", tls: { ...connection().tls, serverName: "127.0.0.1" } })).length,
+      1,
+    );
     await withForwarder(servers.address("a"), async ({ port }) => {
       assert.equal((await one({ ...connection(), port })).length, 1);
     });

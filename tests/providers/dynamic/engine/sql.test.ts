@@ -3,16 +3,54 @@ import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import { compile, ident, literal, sql, type Sql } from "../../../../providers/dynamic/engine/sql";
 
-const cases: readonly { readonly why: string; readonly statement: Sql; readonly text: string; readonly values: readonly unknown[] }[] = [
+const cases: readonly {
+  readonly why: string;
+  readonly statement: Sql;
+  readonly text: string;
+  readonly values: readonly unknown[];
+}[] = [
   { why: "a statement without holes is its text", statement: sql`SELECT 1`, text: "SELECT 1", values: [] },
-  { why: "every hole is a parameter", statement: sql`SELECT ${"a"}, ${2}, ${true}, ${null}`, text: "SELECT $1, $2, $3, $4", values: ["a", 2, true, null] },
-  { why: "zero and the empty text are values", statement: sql`SELECT ${0}, ${""}`, text: "SELECT $1, $2", values: [0, ""] },
-  { why: "a list is one parameter", statement: sql`SELECT ${["a", "b"]} || ${[1, 2]}`, text: "SELECT $1 || $2", values: [["a", "b"], [1, 2]] },
-  { why: "a piece brings its own parameters, numbered anew", statement: sql`A ${1} ${sql`B ${2}`} ${3}`, text: "A $1 B $2 $3", values: [1, 2, 3] },
+  {
+    why: "every hole is a parameter",
+    statement: sql`SELECT ${"a"}, ${2}, ${true}, ${null}`,
+    text: "SELECT $1, $2, $3, $4",
+    values: ["a", 2, true, null],
+  },
+  {
+    why: "zero and the empty text are values",
+    statement: sql`SELECT ${0}, ${""}`,
+    text: "SELECT $1, $2",
+    values: [0, ""],
+  },
+  {
+    why: "a list is one parameter",
+    statement: sql`SELECT ${["a", "b"]} || ${[1, 2]}`,
+    text: "SELECT $1 || $2",
+    values: [
+      ["a", "b"],
+      [1, 2],
+    ],
+  },
+  {
+    why: "a piece brings its own parameters, numbered anew",
+    statement: sql`A ${1} ${sql`B ${2}`} ${3}`,
+    text: "A $1 B $2 $3",
+    values: [1, 2, 3],
+  },
   { why: "an empty piece is nothing", statement: sql`A${sql``}B`, text: "AB", values: [] },
-  { why: "names are always quoted", statement: sql`DROP ROLE ${ident('a"; DROP ROLE b')}`, text: 'DROP ROLE "a""; DROP ROLE b"', values: [] },
+  {
+    why: "names are always quoted",
+    statement: sql`DROP ROLE ${ident('a"; DROP ROLE b')}`,
+    text: 'DROP ROLE "a""; DROP ROLE b"',
+    values: [],
+  },
   { why: "constants are quoted", statement: sql`ENCODING ${literal("it's")}`, text: "ENCODING 'it''s'", values: [] },
-  { why: "a backslash is no escape", statement: sql`ENCODING ${literal("a\\'")}`, text: "ENCODING  E'a\\\\'''", values: [] },
+  {
+    why: "a backslash is no escape",
+    statement: sql`ENCODING ${literal("a\\'")}`,
+    text: "ENCODING  E'a\\\\'''",
+    values: [],
+  },
 ];
 
 describe("sql", () => {

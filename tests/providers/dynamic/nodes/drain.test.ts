@@ -24,7 +24,8 @@ describe("drain", function () {
   const on = (text: string) => cluster.query("coordinator", text);
   const jobs = async () => await on("SELECT job_id::int AS id, state::text FROM pg_dist_background_job ORDER BY 1");
   const jobStates = async () => (await jobs()).map(({ state }) => String(state));
-  const count = async (table: string) => Number((await on(`SELECT count(*)::int AS count FROM ${table}`))[0]?.["count"]);
+  const count = async (table: string) =>
+    Number((await on(`SELECT count(*)::int AS count FROM ${table}`))[0]?.["count"]);
   const waitFor = async (what: string, condition: () => Promise<boolean>) => {
     const deadline = Date.now() + 60_000;
     while (!(await condition())) {
@@ -49,7 +50,10 @@ describe("drain", function () {
               CREATE TABLE public."Plain" (id bigint); SELECT create_distributed_table('public."Plain"', 'id', shard_count => 2, colocate_with => 'none')`);
     const before = await cluster.nodes();
     const auto = { ...inputs("b"), transferMode: "auto" as const };
-    await assert.rejects(up(inputs("a", "b"), auto), /node "a" cannot be drained: public\."Plain", public\.notes has no replica identity.*REPLICA IDENTITY FULL.*block_writes/);
+    await assert.rejects(
+      up(inputs("a", "b"), auto),
+      /node "a" cannot be drained: public\."Plain", public\.notes has no replica identity.*REPLICA IDENTITY FULL.*block_writes/,
+    );
     assert.deepEqual(await cluster.nodes(), before);
     assert.deepEqual(await jobs(), []);
     await on('DROP TABLE public."Plain"');
@@ -60,7 +64,9 @@ describe("drain", function () {
   });
 
   it("needs no replica identity where writes are blocked", async () => {
-    await on("CREATE TABLE public.notes (id bigint); SELECT create_distributed_table('public.notes', 'id', shard_count => 2, colocate_with => 'none')");
+    await on(
+      "CREATE TABLE public.notes (id bigint); SELECT create_distributed_table('public.notes', 'id', shard_count => 2, colocate_with => 'none')",
+    );
     await up(inputs("a", "b"), inputs("b"));
     assert.deepEqual(await cluster.shards(), { [port("b")]: 6 });
   });
@@ -89,7 +95,10 @@ describe("drain", function () {
     const { props = {} } = await subject.read("app", { ...inputs("a", "b") });
     assert.equal((await subject.diff("app", props, { ...inputs("a", "b") })).changes, true);
     await subject.update("app", props, { ...inputs("a", "b") });
-    assert.equal((await cluster.nodes()).every((row) => row["groupid"] === 0 || row["shouldhaveshards"] === true), true);
+    assert.equal(
+      (await cluster.nodes()).every((row) => row["groupid"] === 0 || row["shouldhaveshards"] === true),
+      true,
+    );
   });
 
   it("follows the job of a killed run instead of starting another", async () => {

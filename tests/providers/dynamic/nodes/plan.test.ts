@@ -1,6 +1,12 @@
 /** planNodes: from rows and wishes to steps. */
 import assert from "node:assert/strict";
-import { planNodes, type NodeRow, type NodesPlan, type Wanted, type WorkerNode } from "../../../../providers/dynamic/nodes/plan";
+import {
+  planNodes,
+  type NodeRow,
+  type NodesPlan,
+  type Wanted,
+  type WorkerNode,
+} from "../../../../providers/dynamic/nodes/plan";
 
 const coordinator = { host: "c", port: 5432 };
 const place = (host: string, port = 5432) => ({ host, port });
@@ -13,7 +19,15 @@ const row = (groupId: number, host: string, other: Partial<NodeRow> = {}): NodeR
   shouldHaveShards: groupId !== 0,
   ...other,
 });
-const nothing: NodesPlan = { setCoordinator: false, move: [], add: [], activate: [], disable: [], property: [], leave: [] };
+const nothing: NodesPlan = {
+  setCoordinator: false,
+  move: [],
+  add: [],
+  activate: [],
+  disable: [],
+  property: [],
+  leave: [],
+};
 
 interface Case {
   readonly why: string;
@@ -33,15 +47,51 @@ const cases: readonly Case[] = [
     why: "a fresh cluster registers its coordinator and every worker, by key",
     rows: [],
     workers: { b: place("b"), a: place("a") },
-    plan: { setCoordinator: true, add: [{ key: "a", node: place("a") }, { key: "b", node: place("b") }] },
+    plan: {
+      setCoordinator: true,
+      add: [
+        { key: "a", node: place("a") },
+        { key: "b", node: place("b") },
+      ],
+    },
   },
   { why: "what is registered as asked needs nothing", rows: [c, a], workers: { a: place("a") }, plan: {} },
-  { why: "a second worker is added, the first is left alone", rows: [c, a], workers: { a: place("a"), b: place("b") }, old: { a: place("a") }, plan: { add: [{ key: "b", node: place("b") }] } },
-  { why: "a key that goes leaves with its row", rows: [c, a, b], workers: { a: place("a") }, old: { a: place("a"), b: place("b") }, plan: { leave: [{ key: "b", address: place("b"), row: b }] } },
-  { why: "a key removed by a killed run has no row left, but its server is still to be released", rows: [c, a], workers: { a: place("a") }, old: { a: place("a"), b: place("b") }, plan: { leave: [{ key: "b", address: place("b") }] } },
-  { why: "a node that never was in the map is left alone", rows: [c, a, b], workers: { a: place("a") }, old: { a: place("a") }, plan: {} },
+  {
+    why: "a second worker is added, the first is left alone",
+    rows: [c, a],
+    workers: { a: place("a"), b: place("b") },
+    old: { a: place("a") },
+    plan: { add: [{ key: "b", node: place("b") }] },
+  },
+  {
+    why: "a key that goes leaves with its row",
+    rows: [c, a, b],
+    workers: { a: place("a") },
+    old: { a: place("a"), b: place("b") },
+    plan: { leave: [{ key: "b", address: place("b"), row: b }] },
+  },
+  {
+    why: "a key removed by a killed run has no row left, but its server is still to be released",
+    rows: [c, a],
+    workers: { a: place("a") },
+    old: { a: place("a"), b: place("b") },
+    plan: { leave: [{ key: "b", address: place("b") }] },
+  },
+  {
+    why: "a node that never was in the map is left alone",
+    rows: [c, a, b],
+    workers: { a: place("a") },
+    old: { a: place("a") },
+    plan: {},
+  },
   { why: "without an old map nothing leaves", rows: [c, a, b], workers: { a: place("a") }, plan: {} },
-  { why: "another key for the same address is the same node", rows: [c, a], workers: { first: place("a") }, old: { a: place("a") }, plan: {} },
+  {
+    why: "another key for the same address is the same node",
+    rows: [c, a],
+    workers: { first: place("a") },
+    old: { a: place("a") },
+    plan: {},
+  },
   {
     why: "two keys that swap their addresses are the same two nodes",
     rows: [c, a, b],
@@ -49,17 +99,44 @@ const cases: readonly Case[] = [
     old: { a: place("a"), b: place("b") },
     plan: {},
   },
-  { why: "a key at a new address moves its row", rows: [c, a], workers: { a: place("a2") }, old: { a: place("a") }, plan: { move: [{ key: "a", nodeId: 11, groupId: 1, to: place("a2") }] } },
-  { why: "another port is a new address", rows: [c, a], workers: { a: place("a", 5433) }, old: { a: place("a") }, plan: { move: [{ key: "a", nodeId: 11, groupId: 1, to: place("a", 5433) }] } },
-  { why: "a move that a killed run has made is not made again, and its old address is nobody", rows: [c, row(1, "a2")], workers: { a: place("a2") }, old: { a: place("a") }, plan: {} },
+  {
+    why: "a key at a new address moves its row",
+    rows: [c, a],
+    workers: { a: place("a2") },
+    old: { a: place("a") },
+    plan: { move: [{ key: "a", nodeId: 11, groupId: 1, to: place("a2") }] },
+  },
+  {
+    why: "another port is a new address",
+    rows: [c, a],
+    workers: { a: place("a", 5433) },
+    old: { a: place("a") },
+    plan: { move: [{ key: "a", nodeId: 11, groupId: 1, to: place("a", 5433) }] },
+  },
+  {
+    why: "a move that a killed run has made is not made again, and its old address is nobody",
+    rows: [c, row(1, "a2")],
+    workers: { a: place("a2") },
+    old: { a: place("a") },
+    plan: {},
+  },
   {
     why: "a moved node keeps its other wishes, under the new address",
     rows: [c, a],
     workers: { a: { ...place("a2"), shouldHaveShards: false } },
     old: { a: place("a") },
-    plan: { move: [{ key: "a", nodeId: 11, groupId: 1, to: place("a2") }], property: [{ key: "a", address: place("a2"), shouldHaveShards: false }] },
+    plan: {
+      move: [{ key: "a", nodeId: 11, groupId: 1, to: place("a2") }],
+      property: [{ key: "a", address: place("a2"), shouldHaveShards: false }],
+    },
   },
-  { why: "neither row is there: it is a new node", rows: [c], workers: { a: place("a2") }, old: { a: place("a") }, plan: { add: [{ key: "a", node: place("a2") }] } },
+  {
+    why: "neither row is there: it is a new node",
+    rows: [c],
+    workers: { a: place("a2") },
+    old: { a: place("a") },
+    plan: { add: [{ key: "a", node: place("a2") }] },
+  },
   {
     why: "a key that takes the address of one that goes leaves its own node behind",
     rows: [c, a, b],
@@ -81,25 +158,89 @@ const cases: readonly Case[] = [
     old: { a: place("a") },
     plan: { add: [{ key: "b", node: place("b") }], leave: [{ key: "a", address: place("a"), row: a }] },
   },
-  { why: "shouldHaveShards is set where it differs", rows: [c, a], workers: { a: { ...place("a"), shouldHaveShards: false } }, plan: { property: [{ key: "a", address: place("a"), shouldHaveShards: false }] } },
-  { why: "shouldHaveShards is true by default, also after a drain that was given up", rows: [c, row(1, "a", { shouldHaveShards: false })], workers: { a: place("a") }, plan: { property: [{ key: "a", address: place("a"), shouldHaveShards: true }] } },
-  { why: "an inactive node is activated by default", rows: [c, row(1, "a", { active: false })], workers: { a: place("a") }, plan: { activate: [{ key: "a", node: place("a") }] } },
-  { why: "active: false disables", rows: [c, a], workers: { a: { ...place("a"), active: false } }, plan: { disable: [{ key: "a", node: { ...place("a"), active: false } }] } },
-  { why: "what is disabled already stays so", rows: [c, row(1, "a", { active: false })], workers: { a: { ...place("a"), active: false } }, plan: {} },
-  { why: "a coordinator at another address is given its new one", rows: [c, a], workers: { a: place("a") }, coordinator: place("c2"), plan: { setCoordinator: true } },
-  { why: "a coordinator may hold shards", rows: [c], workers: {}, coordinator: { ...coordinator, shouldHaveShards: true }, plan: { property: [{ key: "coordinator", address: coordinator, shouldHaveShards: true }] } },
-  { why: "a coordinator that was registered by its first table loses its shards' right", rows: [row(0, "localhost", { shouldHaveShards: true })], workers: {}, plan: { setCoordinator: true, property: [{ key: "coordinator", address: coordinator, shouldHaveShards: false }] } },
-  { why: "a worker is never the coordinator's row", rows: [c], workers: { a: place("c") }, coordinator: place("c2"), plan: { setCoordinator: true, add: [{ key: "a", node: place("c") }] } },
+  {
+    why: "shouldHaveShards is set where it differs",
+    rows: [c, a],
+    workers: { a: { ...place("a"), shouldHaveShards: false } },
+    plan: { property: [{ key: "a", address: place("a"), shouldHaveShards: false }] },
+  },
+  {
+    why: "shouldHaveShards is true by default, also after a drain that was given up",
+    rows: [c, row(1, "a", { shouldHaveShards: false })],
+    workers: { a: place("a") },
+    plan: { property: [{ key: "a", address: place("a"), shouldHaveShards: true }] },
+  },
+  {
+    why: "an inactive node is activated by default",
+    rows: [c, row(1, "a", { active: false })],
+    workers: { a: place("a") },
+    plan: { activate: [{ key: "a", node: place("a") }] },
+  },
+  {
+    why: "active: false disables",
+    rows: [c, a],
+    workers: { a: { ...place("a"), active: false } },
+    plan: { disable: [{ key: "a", node: { ...place("a"), active: false } }] },
+  },
+  {
+    why: "what is disabled already stays so",
+    rows: [c, row(1, "a", { active: false })],
+    workers: { a: { ...place("a"), active: false } },
+    plan: {},
+  },
+  {
+    why: "a coordinator at another address is given its new one",
+    rows: [c, a],
+    workers: { a: place("a") },
+    coordinator: place("c2"),
+    plan: { setCoordinator: true },
+  },
+  {
+    why: "a coordinator may hold shards",
+    rows: [c],
+    workers: {},
+    coordinator: { ...coordinator, shouldHaveShards: true },
+    plan: { property: [{ key: "coordinator", address: coordinator, shouldHaveShards: true }] },
+  },
+  {
+    why: "a coordinator that was registered by its first table loses its shards' right",
+    rows: [row(0, "localhost", { shouldHaveShards: true })],
+    workers: {},
+    plan: { setCoordinator: true, property: [{ key: "coordinator", address: coordinator, shouldHaveShards: false }] },
+  },
+  {
+    why: "a worker is never the coordinator's row",
+    rows: [c],
+    workers: { a: place("c") },
+    coordinator: place("c2"),
+    plan: { setCoordinator: true, add: [{ key: "a", node: place("c") }] },
+  },
   { why: "a coordinator never leaves", rows: [c], workers: {}, old: { a: place("c") }, plan: {} },
-  { why: "the coordinator's new address never leaves", rows: [c], workers: {}, coordinator: place("c2"), old: { a: place("c2") }, plan: { setCoordinator: true } },
-  { why: "a key like a method of objects leaves as well", rows: [c, a], workers: {}, old: { constructor: place("a") }, plan: { leave: [{ key: "constructor", address: place("a"), row: a }] } },
+  {
+    why: "the coordinator's new address never leaves",
+    rows: [c],
+    workers: {},
+    coordinator: place("c2"),
+    old: { a: place("c2") },
+    plan: { setCoordinator: true },
+  },
+  {
+    why: "a key like a method of objects leaves as well",
+    rows: [c, a],
+    workers: {},
+    old: { constructor: place("a") },
+    plan: { leave: [{ key: "constructor", address: place("a"), row: a }] },
+  },
 ];
 
 describe("planNodes", () => {
   for (const { why, rows, workers, plan, coordinator: asked, old } of cases) {
     it(why, () => {
       const wanted = { coordinator: asked ?? coordinator, workers };
-      assert.deepEqual(planNodes(rows, wanted, old === undefined ? undefined : { workers: old }), { ...nothing, ...plan });
+      assert.deepEqual(planNodes(rows, wanted, old === undefined ? undefined : { workers: old }), {
+        ...nothing,
+        ...plan,
+      });
     });
   }
 });

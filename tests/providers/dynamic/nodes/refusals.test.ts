@@ -17,7 +17,10 @@ describe("Nodes refuses", function () {
   before(async () => {
     await cluster.database("coordinator", "a", "b", "other");
     await subject.create({ ...cluster.inputs("a") });
-    await cluster.query("coordinator", "CREATE TABLE public.orders (id bigint PRIMARY KEY); SELECT create_distributed_table('public.orders', 'id', shard_count => 2)");
+    await cluster.query(
+      "coordinator",
+      "CREATE TABLE public.orders (id bigint PRIMARY KEY); SELECT create_distributed_table('public.orders', 'id', shard_count => 2)",
+    );
   });
 
   /** The reason; pg_dist_node must be the same before and after, here and on the server that wanted to join. */
@@ -33,7 +36,12 @@ describe("Nodes refuses", function () {
     await subject.create({ ...other.inputs("b") });
     const theirs = await other.nodes();
     const { port } = servers.address("other");
-    await refused(servers.addresses("b"), new RegExp(`node "b" \\(127.0.0.1:\\d+\\) belongs to a cluster already, whose coordinator is 127.0.0.1:${String(port)}; remove it there first`));
+    await refused(
+      servers.addresses("b"),
+      new RegExp(
+        `node "b" \\(127.0.0.1:\\d+\\) belongs to a cluster already, whose coordinator is 127.0.0.1:${String(port)}; remove it there first`,
+      ),
+    );
     assert.deepEqual(await other.nodes(), theirs);
   });
 
@@ -42,21 +50,35 @@ describe("Nodes refuses", function () {
   });
 
   it("both at once, each with its reason", async () => {
-    await refused(servers.addresses("b", "other"), /node "b" .*belongs to a cluster.*; node "other" .*coordinator of a cluster of its own/);
+    await refused(
+      servers.addresses("b", "other"),
+      /node "b" .*belongs to a cluster.*; node "other" .*coordinator of a cluster of its own/,
+    );
     await subject.update("app", { ...other.inputs("b") }, { ...other.inputs() });
     await cluster.database("coordinator", "a", "b");
   });
 
   it("a server with a table of the same name, which stays as it is", async () => {
-    await cluster.query("b", "CREATE TABLE public.orders (id bigint); INSERT INTO public.orders VALUES (7); CREATE TABLE public.own ()");
-    await refused(servers.addresses("b"), /node "b" .* has tables of the same name as tables of the cluster, which joining would drop: public\.orders;/);
+    await cluster.query(
+      "b",
+      "CREATE TABLE public.orders (id bigint); INSERT INTO public.orders VALUES (7); CREATE TABLE public.own ()",
+    );
+    await refused(
+      servers.addresses("b"),
+      /node "b" .* has tables of the same name as tables of the cluster, which joining would drop: public\.orders;/,
+    );
     assert.deepEqual(await cluster.query("b", "SELECT id::int FROM public.orders"), [{ id: 7 }]);
     await cluster.query("b", "DROP TABLE public.orders, public.own");
   });
 
   it("a registered worker under a second address", async () => {
     await withForwarder(servers.address("a"), async (again) => {
-      await refused({ twin: again }, new RegExp(`node "twin" .* is the same server as 127.0.0.1:${String(servers.address("a").port)} under a second name`));
+      await refused(
+        { twin: again },
+        new RegExp(
+          `node "twin" .* is the same server as 127.0.0.1:${String(servers.address("a").port)} under a second name`,
+        ),
+      );
     });
   });
 
@@ -68,32 +90,50 @@ describe("Nodes refuses", function () {
 
   it("one new server under two addresses", async () => {
     await withForwarder(servers.address("b"), async (again) => {
-      await refused({ ...servers.addresses("b"), twin: again }, /node "twin" .* is the same server as 127\.0\.0\.1:\d+ under a second name/);
+      await refused(
+        { ...servers.addresses("b"), twin: again },
+        /node "twin" .* is the same server as 127\.0\.0\.1:\d+ under a second name/,
+      );
     });
   });
 
   it("a name that the server's certificate does not carry", async () => {
-    await refused({ b: { ...servers.address("b"), host: "localhost" } }, /on localhost:\d+: Hostname\/IP does not match certificate's altnames/);
+    await refused(
+      { b: { ...servers.address("b"), host: "localhost" } },
+      /on localhost:\d+: Hostname\/IP does not match certificate's altnames/,
+    );
   });
 
   it("a server without citus, and one without the database", async () => {
     await cluster.query("b", "DROP EXTENSION citus");
-    await refused(servers.addresses("b"), /node "b" .* has no citus extension in this database; create it there with a Database resource/);
+    await refused(
+      servers.addresses("b"),
+      /node "b" .* has no citus extension in this database; create it there with a Database resource/,
+    );
     await servers.query("b", "postgres", "DROP DATABASE app WITH (FORCE)");
-    await refused(servers.addresses("b"), /on 127\.0\.0\.1:\d+: database "app" does not exist \(SQLSTATE 3D000\)\. create the database on every node first/);
+    await refused(
+      servers.addresses("b"),
+      /on 127\.0\.0\.1:\d+: database "app" does not exist \(SQLSTATE 3D000\)\. create the database on every node first/,
+    );
     await cluster.database("coordinator", "a", "b");
   });
 
   it("another version of citus", async () => {
     await cluster.query("b", "DROP EXTENSION citus");
     await cluster.query("b", "SET citus.enable_version_checks = off; CREATE EXTENSION citus VERSION '13.0-1'");
-    await refused(servers.addresses("b"), /node "b" .* has citus 13\.0-1, the coordinator 13\.\d+-\d+; run ALTER EXTENSION citus UPDATE/);
+    await refused(
+      servers.addresses("b"),
+      /node "b" .* has citus 13\.0-1, the coordinator 13\.\d+-\d+; run ALTER EXTENSION citus UPDATE/,
+    );
     await cluster.query("b", "SET citus.enable_version_checks = off; DROP EXTENSION citus");
     await cluster.database("coordinator", "a", "b");
   });
 
   it("a server that does not answer", async () => {
-    await refused({ gone: { host: "127.0.0.1", port: 1 } }, /cannot (update|create) Nodes "app" on 127\.0\.0\.1:1: connect ECONNREFUSED/);
+    await refused(
+      { gone: { host: "127.0.0.1", port: 1 } },
+      /cannot (update|create) Nodes "app" on 127\.0\.0\.1:1: connect ECONNREFUSED/,
+    );
   });
 
   it("a standby", async () => {
