@@ -33,7 +33,7 @@ describe("shellWord", () => {
 describe("composeScript", () => {
   it("sets the variables in order, then runs the files", () => {
     const text = composeScript(["components/hosts/local.sh"], { B: "it's", A: "1" });
-    assert.ok(text.startsWith("{\nA='1'\nB='it'\\''s'\n#"));
+    assert.ok(text.startsWith("{\nexport -n A='1'\nexport -n B='it'\\''s'\n#"));
     assert.ok(text.includes(readFileSync(join(projectFolder, "components/hosts/local.sh"), "utf8")));
     assert.ok(text.endsWith("exit 0\n}\n"));
   });
@@ -41,6 +41,7 @@ describe("composeScript", () => {
   it("exports nothing, so that no program inherits a secret", () => {
     const text = composeScript([], { SECRET: "canary-7" }).replace("exit 0", "env; exit 0");
     assert.doesNotMatch(bash(text), /canary-7/);
+    assert.doesNotMatch(bash(`export SECRET=old\n${text}`), /canary-7/);
   });
 
   it("is read in full before it runs, so that a program cannot swallow the rest", () => {
