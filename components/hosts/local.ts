@@ -138,11 +138,14 @@ const osUser = (args: LocalHostTargetArgs) => (isRoot() ? (args.user ?? "postgre
 
 const ports = (args: LocalHostTargetArgs) => Object.fromEntries(entries(args).map(([key, , { port }]) => [key, port]));
 
+/** What is there; a stack's configuration may lack any of it, which the check tells. */
 function entries(args: LocalHostTargetArgs): [string, NodeRole, LocalHostArgs][] {
-  return [
-    ["coordinator", "coordinator", args.coordinator],
-    ...Object.entries(args.workers).map(([key, host]): [string, NodeRole, LocalHostArgs] => [key, "worker", host]),
+  const { coordinator, workers }: Partial<LocalHostTargetArgs> = args;
+  const hosts: [string, NodeRole, LocalHostArgs | undefined][] = [
+    ["coordinator", "coordinator", coordinator],
+    ...Object.entries(workers ?? {}).map(([key, host]): [string, NodeRole, LocalHostArgs] => [key, "worker", host]),
   ];
+  return hosts.flatMap(([key, role, host]) => (host ? [[key, role, host]] : []));
 }
 
 /** Everything wrong with the arguments of local hosts. */

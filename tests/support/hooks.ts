@@ -4,7 +4,12 @@ import { reportedErrors } from "./reported-errors";
 
 const rejections: unknown[] = [];
 
+// The engine ends after a failed operation while an inline program still registers; the run itself reports the failure.
+const engineEnded = (reason: unknown) =>
+  reason instanceof Error && /^(Resource monitor is terminating|resource monitor shut down)/i.test(reason.message);
+
 function remember(reason: unknown): void {
+  if (engineEnded(reason)) return;
   if (typeof reason === "object" && reason !== null && reportedErrors.has(reason)) return;
   if (!rejections.includes(reason)) rejections.push(reason);
 }
