@@ -64,18 +64,19 @@ describe("connectTo", function () {
   it("reuses a session, with nothing of its last user left but under the new name", async () => {
     const first = await connectTo(connection(), "first", async (session) => {
       await session.query(sql`SET lock_timeout = '7s'`);
+      await session.query(sql`SET work_mem = '77MB'`);
       return await session.query(sql`SELECT pg_backend_pid() AS pid, current_setting('application_name') AS name`);
     });
     const second = await connectTo(connection(), "second", (session) =>
-      session.query<{ pid: number; name: string; lock: string; path: string }>(
-        sql`SELECT pg_backend_pid() AS pid, current_setting('application_name') AS name, current_setting('lock_timeout') AS lock, current_setting('search_path') AS path`,
+      session.query<{ pid: number; name: string; lock: string; memory: string; path: string }>(
+        sql`SELECT pg_backend_pid() AS pid, current_setting('application_name') AS name, current_setting('lock_timeout') AS lock, current_setting('work_mem') AS memory, current_setting('search_path') AS path`,
       ),
     );
     assert.deepEqual(
       [first[0], second[0]],
       [
         { pid: second[0]?.pid, name: "first" },
-        { pid: second[0]?.pid, name: "second", lock: "10s", path: '""' },
+        { pid: second[0]?.pid, name: "second", lock: "10s", memory: "4MB", path: '""' },
       ],
     );
   });
