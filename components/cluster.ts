@@ -1,4 +1,5 @@
 /** CitusCluster: hosts, certificates, node configuration, roles, databases, fencing, connection strings, in this order. The whole flow in one component. */
+import { isAbsolute } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import type { Connection } from "../providers/dynamic/engine/session";
 import { at } from "../providers/dynamic/engine/server";
@@ -6,17 +7,18 @@ import type { TransferMode } from "../providers/dynamic/nodes/drain";
 import { RevocationList } from "../providers/dynamic/revocation-list";
 import { Role } from "../providers/dynamic/role";
 import { Settings } from "../providers/dynamic/settings";
-import { checkDatabaseName, checkExtensionName, checkRoleName } from "../sizing/names";
+import { checkDatabaseName, checkExtensionName } from "../sizing/names";
 import { preloadLibraries } from "../sizing/preload";
 import { describeProblems, type Problem } from "../sizing/problem";
 import { checkSettings } from "../sizing/settings";
 import { checkVersions } from "../sizing/versions";
-import { Certificates } from "./certificates";
+import { Certificates, checkCertificates } from "./certificates";
 import { Connections } from "./connections";
 import { CitusDatabase, type CitusDatabaseSpec } from "./database";
 import { Fencing } from "./fencing";
 import type { Host, HostTarget } from "./hosts/host";
 import { NodeConfiguration } from "./node-configuration";
+import { networkProblem } from "./node-configuration/files";
 
 /** Settings by PostgreSQL's own names; values as in postgresql.conf, without quotes: `{ work_mem: "64MB" }`. */
 type SettingValues = Readonly<Record<string, string>>;
@@ -85,11 +87,19 @@ export class CitusCluster extends pulumi.ComponentResource {
     const { databases = {}, loginRoles = [] } = args;
     const extensions = extensionsOf(args);
 
-    const hosts = args.hosts.create(`${name}-hosts`, { extensions, postgresVersion: args.postgresVersion, citusVersion: args.citusVersion }, child);
+    const hosts = args.hosts.create(
+      `${name}-hosts`,
+      { extensions, postgresVersion: args.postgresVersion, citusVersion: args.citusVersion },
+      child,
+    );
     const certificates = new Certificates(`${name}-certificates`, { nodes: hosts, loginRoles }, child);
     const revocationList = new RevocationList(
       `${name}-revocation-list`,
-      { authority: certificates.authority, authorityKey: certificates.authorityKey, certificates: certificates.revocable },
+      {
+        authority: certificates.authority,
+        authorityKey: certificates.authorityKey,
+        certificates: certificates.revocable,
+      },
       child,
     );
     const configuration = new NodeConfiguration(
@@ -102,8 +112,8 @@ export class CitusCluster extends pulumi.ComponentResource {
         settings: eachValue(hosts, (host) => settingsOf(args, host.role)),
         preload: preloadLibraries(extensions, args.preload),
         loginRoles,
-        operatorNetworks: args.operatorNetworks ?? [...new Set(Object.values(args.hosts.nodes).map(({ address }) => String(address)))],
-        clientNetworks: args.clientNetworks ?? [],
+        operatorNetworks: args.operatorNetworks,
+        clientNetworks: args.clientNetworks,
       },
       child,
     );
@@ -115,11 +125,19 @@ export class CitusCluster extends pulumi.ComponentResource {
       ([key, host]) =>
         new Settings(
           `${name}-${key}`,
-          { connection: pulumi.all([operator, host.address]).apply(([to, address]) => at(to, { host: address, port: host.port }, "postgres")), node: key, settings: configuration.settings[key] ?? {} },
+          {
+            connection: pulumi
+              .all([operator, host.address])
+              .apply(([to, address]) => at(to, { host: address, port: host.port }, "postgres")),
+            node: key,
+            settings: configuration.settings[key] ?? {},
+          },
           configured,
         ),
     );
-    const roles = loginRoles.map((role) => new Role(`${name}-${role}`, { connection: operator, nodes: servers, name: role }, configured));
+    const roles = loginRoles.map(
+      (role) => new Role(`${name}-${role}`, { connection: operator, nodes: servers, name: role }, configured),
+    );
     const complete = Object.entries(databases).map(
       ([database, spec]) =>
         new CitusDatabase(
@@ -138,16 +156,27 @@ export class CitusCluster extends pulumi.ComponentResource {
     );
     new Fencing(
       `${name}-fencing`,
-      { hosts, hba: configuration.hba, revocationList: revocationList.current, revokedSerials: revocationList.revokedSerials },
+      {
+        hosts,
+        hba: configuration.hba,
+        revocationList: revocationList.current,
+        revokedSerials: revocationList.revokedSerials,
+      },
       { parent: this, dependsOn: [...configured.dependsOn, ...complete.map(({ nodes }) => nodes)] },
     );
-    const connections = new Connections(`${name}-connections`, { hosts, certificates, databases: Object.keys(databases), folder: args.clientFolder }, child);
+    const connections = new Connections(
+      `${name}-connections`,
+      { hosts, certificates, databases: Object.keys(databases), folder: args.clientFolder },
+      child,
+    );
 
     this.authority = certificates.authority;
     this.nodes = eachValue(hosts, ({ address, port }) => pulumi.interpolate`${address}:${port}`);
     const running = pulumi.all(settings.map(({ urn }) => urn));
     this.connection = pulumi.all([operator, running]).apply(([to]) => to);
-    this.databases = Object.fromEntries(Object.keys(databases).map((database, index) => [database, complete[index]?.connection ?? operator]));
+    this.databases = Object.fromEntries(
+      Object.keys(databases).map((database, index) => [database, complete[index]?.connection ?? operator]),
+    );
     this.psql = connections.psql;
     this.nodePostgres = connections.nodePostgres;
     this.registerOutputs({ nodes: this.nodes, psql: this.psql, nodePostgres: this.nodePostgres });
@@ -159,17 +188,25 @@ export function checkCluster(args: CitusClusterArgs): readonly Problem[] {
   const { databases = {}, loginRoles = [], preload = [] } = args;
   const ofWorkers = Object.values(args.hosts.nodes).some(({ role }) => role === "worker");
   const needsWorkers = Object.keys(databases).length > 0 && !ofWorkers && args.coordinatorHoldsShards !== true;
-  const under = (path: string, found: readonly Problem[]) => found.map((problem) => ({ path: problem.path === "" ? path : `${path}.${problem.path}`, reason: problem.reason }));
+  const under = (path: string, found: readonly Problem[]) =>
+    found.map((problem) => ({ path: problem.path === "" ? path : `${path}.${problem.path}`, reason: problem.reason }));
   const one = (path: string, reason: string | undefined) => (reason === undefined ? [] : [{ path, reason }]);
   const known = { preload: preloadLibraries(extensionsOf(args), preload), postgresVersion: args.postgresVersion };
+  const networks = (name: "operatorNetworks" | "clientNetworks") =>
+    (args[name] ?? []).flatMap((text, index) => one(`${name}[${String(index)}]`, networkProblem(text)));
   return [
     ...under("hosts", args.hosts.check()),
-    ...(needsWorkers ? [{ path: "hosts.workers", reason: "must have at least one worker, or set coordinatorHoldsShards: true" }] : []),
-    ...loginRoles.flatMap((role, index) => one(`loginRoles[${String(index)}]`, checkRoleName(role))),
+    ...(needsWorkers
+      ? [{ path: "hosts.workers", reason: "must have at least one worker, or set coordinatorHoldsShards: true" }]
+      : []),
+    ...checkCertificates({ nodes: {}, loginRoles }),
     ...Object.entries(databases).flatMap(([database, spec]) => [
       ...one(`databases[${JSON.stringify(database)}]`, checkDatabaseName(database)),
       ...Object.keys(spec.extensions ?? {}).flatMap((extension) =>
-        one(`databases.${database}.extensions[${JSON.stringify(extension)}]`, extension === "citus" ? "is in every database already; leave it out" : checkExtensionName(extension)),
+        one(
+          `databases.${database}.extensions[${JSON.stringify(extension)}]`,
+          extension === "citus" ? "is in every database already; leave it out" : checkExtensionName(extension),
+        ),
       ),
       ...one(
         `databases.${database}.owner`,
@@ -181,13 +218,28 @@ export function checkCluster(args: CitusClusterArgs): readonly Problem[] {
     ...checkSettings(args.settings ?? {}, "settings", known),
     ...checkSettings(args.coordinatorSettings ?? {}, "coordinatorSettings", known),
     ...checkSettings(args.workerSettings ?? {}, "workerSettings", known),
+    ...(args.operatorNetworks ?? []).flatMap((network, index) =>
+      one(`operatorNetworks[${String(index)}]`, networkProblem(network)),
+    ),
+    ...(args.clientNetworks ?? []).flatMap((network, index) =>
+      one(`clientNetworks[${String(index)}]`, networkProblem(network)),
+    ),
     ...checkVersions({ postgresVersion: args.postgresVersion, citusVersion: args.citusVersion }),
+    ...networks("operatorNetworks"),
+    ...networks("clientNetworks"),
+    ...one(
+      "clientFolder",
+      isAbsolute(args.clientFolder ?? "/")
+        ? undefined
+        : `"${String(args.clientFolder)}" is relative; name it from the root`,
+    ),
   ];
 }
 
 function refuse(name: string, problems: readonly Problem[]): void {
   // Only this error shows its whole text and nothing else.
-  if (problems.length > 0) throw new pulumi.RunError(`${CitusCluster.type} "${name}" cannot be made:\n${describeProblems(problems)}`);
+  if (problems.length > 0)
+    throw new pulumi.RunError(`${CitusCluster.type} "${name}" cannot be made:\n${describeProblems(problems)}`);
 }
 
 /** What a reviewer should see change: plain, not secret. */
@@ -200,22 +252,28 @@ function visible(args: CitusClusterArgs): pulumi.Inputs {
   };
 }
 
-const extensionsOf = ({ databases = {} }: CitusClusterArgs) => [...new Set(Object.values(databases).flatMap((spec) => Object.keys(spec.extensions ?? {})))].sort();
+const extensionsOf = ({ databases = {} }: CitusClusterArgs) =>
+  [...new Set(Object.values(databases).flatMap((spec) => Object.keys(spec.extensions ?? {})))].sort();
 
 function settingsOf(args: CitusClusterArgs, role: Host["role"]): SettingValues {
   return { ...args.settings, ...(role === "coordinator" ? args.coordinatorSettings : args.workerSettings) };
 }
 
-function operatorConnection(hosts: Readonly<Record<string, Host>>, certificates: Certificates): pulumi.Output<Connection> {
+function operatorConnection(
+  hosts: Readonly<Record<string, Host>>,
+  certificates: Certificates,
+): pulumi.Output<Connection> {
   const coordinator = Object.values(hosts).find(({ role }) => role === "coordinator");
   const { certificate, privateKey } = certificates.operator;
-  return pulumi.all([coordinator?.address ?? "", certificates.authority, certificate, pulumi.secret(privateKey)]).apply(([host, ca, cert, key]) => ({
-    host,
-    port: coordinator?.port ?? 0,
-    database: "postgres",
-    user: "postgres",
-    tls: { ca, cert, key },
-  }));
+  return pulumi
+    .all([coordinator?.address ?? "", certificates.authority, certificate, pulumi.secret(privateKey)])
+    .apply(([host, ca, cert, key]) => ({
+      host,
+      port: coordinator?.port ?? 0,
+      database: "postgres",
+      user: "postgres",
+      tls: { ca, cert, key },
+    }));
 }
 
 function eachValue<From, To>(values: Readonly<Record<string, From>>, make: (value: From) => To): Record<string, To> {

@@ -60,7 +60,9 @@ export class CitusDatabase extends pulumi.ComponentResource {
     const dependsOn = opts?.dependsOn;
     const child = { parent: this, ...(dependsOn === undefined ? {} : { dependsOn }) };
     const coordinator = coordinatorOf(args.nodes);
-    const connection = pulumi.secret(pulumi.output(args.connection)).apply((to): Connection => ({ ...to, database: databaseName }));
+    const connection = pulumi
+      .secret(pulumi.output(args.connection))
+      .apply((to): Connection => ({ ...to, database: databaseName }));
 
     const database = new Database(
       name,
@@ -109,6 +111,7 @@ function workersOf(nodes: CitusDatabaseArgs["nodes"]) {
 
 function coordinatorOf(nodes: CitusDatabaseArgs["nodes"]): HostAddress {
   const coordinator = Object.values(nodes).find(({ role }) => role === "coordinator");
-  if (coordinator === undefined) throw new pulumi.RunError("nodes: has no coordinator; give one node the role \"coordinator\"");
+  if (coordinator === undefined)
+    throw new pulumi.RunError('nodes: has no coordinator; give one node the role "coordinator"');
   return coordinator;
 }

@@ -12,16 +12,6 @@ import {
   type Settings,
 } from "./node-configuration/files";
 
-export {
-  hbaFile,
-  identFile,
-  networkProblem,
-  nodeConninfo,
-  nodeSettings,
-  settingsFile,
-} from "./node-configuration/files";
-export type { HbaArgs, IdentArgs, NodeSettingsArgs, Settings } from "./node-configuration/files";
-
 /** Certificate and private key of one node, PEM. */
 export interface NodeCertificate {
   readonly certificate: pulumi.Input<string>;
@@ -44,8 +34,8 @@ export interface NodeConfigurationArgs {
   readonly preload?: readonly string[];
   /** Roles that log in. PostgreSQL 15 lets nodes act for these only. @default [] */
   readonly loginRoles?: readonly string[];
-  /** Networks or addresses from which the operator's certificate is taken. */
-  readonly operatorNetworks: readonly string[];
+  /** Networks or addresses from which the operator's certificate is taken. @default - the nodes' own addresses */
+  readonly operatorNetworks?: readonly string[];
   /** Networks or addresses from which roles log in with a password. @default [] */
   readonly clientNetworks?: readonly string[];
 }
@@ -97,7 +87,7 @@ function nodeFiles(host: Host, args: NodeConfigurationArgs): NodeFiles {
     hbaFile({
       osUser: host.osUser,
       nodes,
-      operatorNetworks: args.operatorNetworks,
+      operatorNetworks: args.operatorNetworks ?? nodes,
       clientNetworks: args.clientNetworks ?? [],
     }),
   );

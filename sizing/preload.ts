@@ -16,13 +16,10 @@ const libraries: Readonly<Record<string, string>> = {
   set_user: "set_user",
 };
 
-/** Libraries to load after citus: what the extensions need and what the user adds, each once, sorted so that their order never changes by itself. */
+/** Libraries to load after citus: what the user adds, in that order, then what the extensions need. Each once; the order never changes by itself. */
 export function preloadLibraries(extensions: readonly string[], added: readonly string[] = []): readonly string[] {
-  const needed = extensions.flatMap((extension) => libraries[extension] ?? []);
-  // pg_stat_kcache and pg_qualstats want to be behind pg_stat_statements; users fix an order by naming it.
-  return [...new Set([...added, ...[...new Set(needed)].sort((one, other) => rank(one) - rank(other) || (one < other ? -1 : 1))])].filter(
-    (library) => library !== "citus",
-  );
+  const needed = extensions.flatMap((extension) => libraries[extension] ?? []).sort();
+  // pg_stat_kcache and pg_qualstats must come after it.
+  const first = needed.filter((library) => library === "pg_stat_statements");
+  return [...new Set([...added, ...first, ...needed])].filter((library) => library !== "citus");
 }
-
-const rank = (library: string) => (library === "pg_stat_statements" ? 0 : 1);

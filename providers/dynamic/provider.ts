@@ -18,7 +18,9 @@ for (const value of Object.values<unknown>({ ...exported })) {
 export function kind(type: string): Provider {
   const found = providers.get(type);
   if (found === undefined) {
-    throw new Error(`this release of pulumi-citus has no kind "${type}"; install the release that made the stack, or a newer one`);
+    throw new Error(
+      `this release of pulumi-citus has no kind "${type}"; install the release that made the stack, or a newer one`,
+    );
   }
   return found;
 }

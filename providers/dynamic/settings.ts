@@ -79,12 +79,13 @@ export const settings: Kind<Inputs, State> = {
   outputs: [],
   mends: ["settings"],
   id: (i) => i.node,
-  read: async (i, context) => {
+  read: async (i, context, state) => {
     const rows = await context.connect(i.connection, (session) => inForce(session, i));
     const now = Object.fromEntries(
       Object.keys(i.settings).map((name) => [name, rows.find((row) => row.name === name)?.setting ?? ""]),
     );
-    return { inputs: { settings: now }, state: {} };
+    // Without a state nobody has managed it yet: an adoption would not be worth a word.
+    return { inputs: { settings: now }, state: {}, complete: state !== undefined };
   },
   create: async (i, context) => {
     await context.connect(i.connection, (session) => takeBack(i, session));
@@ -95,7 +96,7 @@ export const settings: Kind<Inputs, State> = {
     return {};
   },
   // The configuration file and the server belong to the host.
-  keeps: (i) => `left the settings of node "${i.node}" as they are`,
+  keeps: () => "",
   delete: () => Promise.resolve(),
 };
 

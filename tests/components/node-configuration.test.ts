@@ -1,14 +1,14 @@
 /** The texts of the configuration files, and the component with mocks. */
 import assert from "node:assert/strict";
 import * as pulumi from "@pulumi/pulumi";
+import { NodeConfiguration } from "../../components/node-configuration";
 import {
   hbaFile,
   identFile,
   networkProblem,
-  NodeConfiguration,
   nodeSettings,
   settingsFile,
-} from "../../components/node-configuration";
+} from "../../components/node-configuration/files";
 import { describeMade, mockEngine, testHosts, valueOf } from "./hosts/mock-engine";
 
 describe("settingsFile", () => {

@@ -56,7 +56,7 @@ interface Base<Inputs, State> {
   readonly hints?: Readonly<Record<string, string>>;
   /** What differs but may be mended by create instead of being refused. Default: nothing. */
   readonly mends?: readonly (keyof Inputs & string)[];
-  /** Why delete leaves the object alone, as a line for the user; undefined where it removes it. Then delete opens no connection. */
+  /** Why delete leaves the object alone, as a line for the user (empty where that is nothing to tell); undefined where it removes it. Keeping opens no connection. */
   readonly keeps?: (inputs: Inputs) => string | undefined;
   /** Called by diff when something changes; lines are shown in the preview. Pure. */
   readonly forecast?: (old: Inputs & State, inputs: Inputs) => readonly string[];

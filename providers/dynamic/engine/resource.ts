@@ -43,7 +43,7 @@ export abstract class DynamicResource extends pulumi.CustomResource {
         ),
         __provider: stub(kind.type),
       },
-      pulumi.mergeOptions(opts, { hideDiffs: ["__provider", "logUrn"] }),
+      pulumi.mergeOptions(opts, { hideDiffs: ["__provider"] }),
     );
   }
 }

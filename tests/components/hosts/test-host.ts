@@ -13,7 +13,7 @@ import {
   nodeSettings,
   settingsFile,
   type Settings,
-} from "../../../components/node-configuration";
+} from "../../../components/node-configuration/files";
 import type { Authority, Issued } from "../../support/authority";
 import { toolPath } from "../../support/tools";
 
