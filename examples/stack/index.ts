@@ -16,7 +16,10 @@ const cluster = new CitusCluster("citus", {
     workers: Object.fromEntries(workerPorts.map((port) => [`port-${String(port)}`, { port }])),
   }),
   databases: Object.fromEntries(
-    databases.map((name) => [name, { owner, extensions: Object.fromEntries(extensions.map((extension) => [extension, {}])) }]),
+    databases.map((name) => [
+      name,
+      { owner, extensions: Object.fromEntries(extensions.map((extension) => [extension, {}])) },
+    ]),
   ),
   loginRoles,
 });

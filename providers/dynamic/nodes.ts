@@ -34,7 +34,8 @@ export interface NodesArgs {
   coordinator: NodeInput<CoordinatorNode>;
   /**
    * Workers by a stable key. Shape of an entry: `{ host, port, shouldHaveShards?, active? }`, both true by default.
-   * A new key is added and gets the reference tables. A key that goes is drained, removed with its metadata, and loses its citus extension.
+   * A new key is added and gets the reference tables. A key that goes is drained, removed with its metadata, and loses its citus extension; its copies of
+   * reference tables stay there as plain tables, since nothing is deleted unasked.
    * A key whose address changes is the same node elsewhere (citus_update_node). Nodes that were never in the map are left alone.
    */
   workers: pulumi.Input<Readonly<Record<string, NodeInput<WorkerNode>>>>;

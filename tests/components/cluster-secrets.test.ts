@@ -42,7 +42,14 @@ function spellings(pem: string): string[] {
   const lines = pem.split(/\\+n|\n/).filter((line) => /^[A-Za-z0-9+/=]{24,}$/.test(line));
   assert.ok(lines.length > 1, "a key has a body");
   // The last line is the end of the public key, which may be seen.
-  return lines.slice(0, -1).flatMap((line) => [line, Buffer.from(line).toString("base64").replace(/=+$/, ""), Buffer.from(line).toString("hex"), encodeURIComponent(line)]);
+  return lines
+    .slice(0, -1)
+    .flatMap((line) => [
+      line,
+      Buffer.from(line).toString("base64").replace(/=+$/, ""),
+      Buffer.from(line).toString("hex"),
+      encodeURIComponent(line),
+    ]);
 }
 
 describe("CitusCluster, secrets", () => {
@@ -76,7 +83,9 @@ describe("CitusCluster, secrets", () => {
           encoding: "utf8",
           maxBuffer: 100_000_000,
         });
-        const keys = [...clear.matchAll(/-----BEGIN (?:EC )?PRIVATE KEY-----(.*?)-----END/gs)].map(([, body = ""]) => body);
+        const keys = [...clear.matchAll(/-----BEGIN (?:EC )?PRIVATE KEY-----(.*?)-----END/gs)].map(
+          ([, body = ""]) => body,
+        );
         // The authority, the coordinator, two workers, the operator, one login role.
         assert.ok(new Set(keys).size >= 6, `the state knows ${String(new Set(keys).size)} keys`);
         const canaries = [...new Set(keys.flatMap(spellings)), String(stack.environment["PULUMI_CONFIG_PASSPHRASE"])];
@@ -85,15 +94,27 @@ describe("CitusCluster, secrets", () => {
         const state = filesBelow(join(stack.workFolder, "state")).map((file) => readFileSync(file, "latin1"));
         const logs = filesBelow(folder).filter((file) => file.endsWith(".log"));
         assert.ok(logs.length >= 3, "the servers have logs");
-        const others = filesBelow(folder).filter((file) => !/\.key$/.test(file) && !/\/data\/(base|global|pg_wal)\//.test(file));
+        const others = filesBelow(folder).filter(
+          (file) => !/\.key$/.test(file) && !/\/data\/(base|global|pg_wal)\//.test(file),
+        );
         // The passphrase is in the environment of the CLI and what it starts, where Pulumi wants it.
         const [passphrase = ""] = canaries.slice(-1);
-        assert.deepEqual(found(processes).filter((canary) => canary !== passphrase), [], "arguments and environments");
+        assert.deepEqual(
+          found(processes).filter((canary) => canary !== passphrase),
+          [],
+          "arguments and environments",
+        );
         assert.deepEqual(found(printed.join("\n")), [], "what the CLI printed");
         assert.deepEqual(found(state.join("\n")), [], "state and its history");
         assert.deepEqual(found(logs.map((file) => readFileSync(file, "utf8")).join("\n")), [], "server logs");
-        assert.deepEqual(others.filter((file) => found(readFileSync(file, "latin1")).length > 0), [], "files of the hosts besides keys");
-        const loose = filesBelow(folder).filter((file) => file.endsWith(".key") && (statSync(file).mode & 0o777) !== 0o600);
+        assert.deepEqual(
+          others.filter((file) => found(readFileSync(file, "latin1")).length > 0),
+          [],
+          "files of the hosts besides keys",
+        );
+        const loose = filesBelow(folder).filter(
+          (file) => file.endsWith(".key") && (statSync(file).mode & 0o777) !== 0o600,
+        );
         assert.deepEqual(loose, [], "keys are for their owner only");
         stack.change(clusterOf(folder, ports, ["a", "b"]));
       },

@@ -42,15 +42,26 @@ describe("CitusCluster, TLS", () => {
       async (stack) => {
         const formed = await stack.up();
         const text = { postgres: url(formed, "postgres"), app: url(formed, "app") };
-        const onPort = (role: keyof typeof text, port: number) => text[role].replace(`:${String(ports.coordinator)}/`, `:${String(port)}/`);
+        const onPort = (role: keyof typeof text, port: number) =>
+          text[role].replace(`:${String(ports.coordinator)}/`, `:${String(port)}/`);
 
         for (const role of ["postgres", "app"] as const) {
           for (const port of all) {
-            const pairs = await ask<{ result: boolean }>(onPort(role, port), "SELECT result FROM citus_check_cluster_node_health()");
-            assert.deepEqual(pairs.map(({ result }) => result), Array(9).fill(true), `the mesh of ${role}, asked on port ${String(port)}`);
+            const pairs = await ask<{ result: boolean }>(
+              onPort(role, port),
+              "SELECT result FROM citus_check_cluster_node_health()",
+            );
+            assert.deepEqual(
+              pairs.map(({ result }) => result),
+              Array(9).fill(true),
+              `the mesh of ${role}, asked on port ${String(port)}`,
+            );
           }
         }
-        await ask(text.app, "CREATE TABLE t (id int PRIMARY KEY); SELECT create_distributed_table('t', 'id'); INSERT INTO t VALUES (1), (2), (3)");
+        await ask(
+          text.app,
+          "CREATE TABLE t (id int PRIMARY KEY); SELECT create_distributed_table('t', 'id'); INSERT INTO t VALUES (1), (2), (3)",
+        );
         const seen = new Set<string>();
         for (const role of ["postgres", "app"] as const) {
           // Asked within one session, while its connections to the nodes are open.
@@ -81,27 +92,58 @@ describe("CitusCluster, TLS", () => {
         };
         const stranger = await (await makeAuthority()).issue("app");
         for (const port of all) {
-          assert.match(await refusal({ port, user: "app", ssl: false }), /no encryption|no pg_hba\.conf entry/, "plain text");
-          assert.match(await refusal({ port, user: "postgres", ssl }), /certificate authentication failed/, "app's certificate as postgres");
-          assert.match(await refusal({ port, user: "app", ssl: { ca: ssl.ca } }), /valid client certificate|certificate required/, "no certificate");
           assert.match(
-            await refusal({ port, user: "app", ssl: { ca: ssl.ca, cert: stranger.certificate, key: stranger.privateKey } }),
+            await refusal({ port, user: "app", ssl: false }),
+            /no encryption|no pg_hba\.conf entry/,
+            "plain text",
+          );
+          assert.match(
+            await refusal({ port, user: "postgres", ssl }),
+            /certificate authentication failed/,
+            "app's certificate as postgres",
+          );
+          assert.match(
+            await refusal({ port, user: "app", ssl: { ca: ssl.ca } }),
+            /valid client certificate|certificate required/,
+            "no certificate",
+          );
+          assert.match(
+            await refusal({
+              port,
+              user: "app",
+              ssl: { ca: ssl.ca, cert: stranger.certificate, key: stranger.privateKey },
+            }),
             /unknown ca|certificate unknown|ECONNRESET|bad certificate/i,
             "a certificate of another authority",
           );
-          assert.match(await refusal({ host: "localhost", port, user: "app", ssl }), /does not match certificate|ECONNREFUSED/, "a wrong name");
+          assert.match(
+            await refusal({ host: "localhost", port, user: "app", ssl }),
+            /does not match certificate|ECONNREFUSED/,
+            "a wrong name",
+          );
         }
         assert.deepEqual(
-          await ask(text.postgres, `SELECT citus_check_connection_to_node('localhost', ${String(ports.workers["a"] ?? 0)}) AS reached`),
+          await ask(
+            text.postgres,
+            `SELECT citus_check_connection_to_node('localhost', ${String(ports.workers["a"] ?? 0)}) AS reached`,
+          ),
           [{ reached: false }],
           "a node dialled by a name that its certificate lacks",
         );
 
         stack.change(clusterOf(folder, ports, ["a"]));
         await stack.up();
-        const removed = { ca: ssl.ca, cert: readFileSync(join(folder, "b/data/server.crt"), "utf8"), key: readFileSync(join(folder, "b/data/server.key"), "utf8") };
+        const removed = {
+          ca: ssl.ca,
+          cert: readFileSync(join(folder, "b/data/server.crt"), "utf8"),
+          key: readFileSync(join(folder, "b/data/server.key"), "utf8"),
+        };
         for (const port of [ports.coordinator, ports.workers["a"] ?? 0]) {
-          assert.match(await refusal({ port, user: "postgres", ssl: removed }), /revoked|ECONNRESET/i, "the certificate of a removed node");
+          assert.match(
+            await refusal({ port, user: "postgres", ssl: removed }),
+            /revoked|ECONNRESET/i,
+            "the certificate of a removed node",
+          );
         }
       },
     );

@@ -41,13 +41,19 @@ describe("CitusCluster", () => {
         const grown = await stack.up();
         assert.deepEqual(grown.changes["delete"] ?? 0, 0, describeSteps(grown));
         assert.deepEqual(
-          await ask(operator, "SELECT nodeport, isactive, shouldhaveshards FROM pg_dist_node WHERE groupid <> 0 ORDER BY nodeport"),
+          await ask(
+            operator,
+            "SELECT nodeport, isactive, shouldhaveshards FROM pg_dist_node WHERE groupid <> 0 ORDER BY nodeport",
+          ),
           Object.values(ports.workers)
             .sort((one, other) => one - other)
             .map((port) => ({ nodeport: port, isactive: true, shouldhaveshards: true })),
         );
         assert.deepEqual(
-          await ask(operator, "SELECT count(*)::int AS copies FROM citus_shards WHERE table_name = 'country'::regclass"),
+          await ask(
+            operator,
+            "SELECT count(*)::int AS copies FROM citus_shards WHERE table_name = 'country'::regclass",
+          ),
           // The coordinator has a copy as well.
           [{ copies: 4 }],
           "the reference table is on the new worker",
@@ -57,7 +63,10 @@ describe("CitusCluster", () => {
         stack.change(clusterOf(folder, ports, ["b", "c"]));
         const shrunk = await stack.up();
         const book = await ledger.stop();
-        assert.ok(book.acknowledged.length > 100, `the client wrote all the time: ${String(book.acknowledged.length)} rows`);
+        assert.ok(
+          book.acknowledged.length > 100,
+          `the client wrote all the time: ${String(book.acknowledged.length)} rows`,
+        );
         assert.deepEqual(book.missing, [], "every acknowledged row is there");
         assert.deepEqual(book.failures, [], "no statement failed");
         assert.equal(names(shrunk, "delete").at(-1)?.includes("-a"), true, describeSteps(shrunk));
@@ -65,14 +74,21 @@ describe("CitusCluster", () => {
         const gone = ports.workers["a"] ?? 0;
         assert.deepEqual(await ask(operator, `SELECT nodeport FROM pg_dist_node WHERE nodeport = ${String(gone)}`), []);
         assert.deepEqual(
-          await ask(operator, "SELECT count(*)::int AS placements FROM pg_dist_placement WHERE groupid NOT IN (SELECT groupid FROM pg_dist_node)"),
+          await ask(
+            operator,
+            "SELECT count(*)::int AS placements FROM pg_dist_placement WHERE groupid NOT IN (SELECT groupid FROM pg_dist_node)",
+          ),
           [{ placements: 0 }],
         );
         assert.deepEqual(await ask(operator, "SELECT count(*)::int AS records FROM pg_dist_cleanup"), [{ records: 0 }]);
         await stack.expectNoChanges();
 
         const refreshed = await stack.refresh();
-        assert.deepEqual(refreshed.steps.filter(({ op }) => op !== "refresh"), [], refreshed.output);
+        assert.deepEqual(
+          refreshed.steps.filter(({ op }) => op !== "refresh"),
+          [],
+          refreshed.output,
+        );
         const worker = operator.replace(`:${String(ports.coordinator)}/`, `:${String(ports.workers["b"] ?? 0)}/`);
         await ask(worker, "ALTER SYSTEM SET max_worker_processes = 33");
         const drifted = await stack.refresh();

@@ -42,7 +42,10 @@ export async function makeAuthority(name = "test authority"): Promise<Authority>
     notBefore,
     notAfter,
     signingAlgorithm: algorithm,
-    extensions: [new x509.BasicConstraintsExtension(true, undefined, true), new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true)],
+    extensions: [
+      new x509.BasicConstraintsExtension(true, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+    ],
   });
   return {
     certificate: root.toString("pem"),
@@ -59,10 +62,20 @@ export async function makeAuthority(name = "test authority"): Promise<Authority>
         notAfter,
         extensions: [
           new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
-          ...(address === undefined ? [] : [new x509.SubjectAlternativeNameExtension([{ type: isIP(address) === 0 ? "dns" : "ip", value: address }])]),
+          ...(address === undefined
+            ? []
+            : [
+                new x509.SubjectAlternativeNameExtension([
+                  { type: isIP(address) === 0 ? "dns" : "ip", value: address },
+                ]),
+              ]),
         ],
       });
-      return { certificate: certificate.toString("pem"), privateKey: await keyPem(own), serial: certificate.serialNumber };
+      return {
+        certificate: certificate.toString("pem"),
+        privateKey: await keyPem(own),
+        serial: certificate.serialNumber,
+      };
     },
     revocationList: async (serials = []) => {
       const list = await x509.X509CrlGenerator.create({

@@ -19,20 +19,27 @@ export async function portsFor(...workers: string[]): Promise<Ports> {
 }
 
 /** The program: a cluster with these of the workers, and everything that a test looks at as outputs. */
-export const clusterOf = (folder: string, ports: Ports, workers: readonly string[], args: Partial<CitusClusterArgs> = {}) => () => {
-  const cluster = new CitusCluster("demo", {
-    hosts: localHosts({
-      folder,
-      coordinator: { port: ports.coordinator },
-      workers: Object.fromEntries(workers.map((key) => [key, { port: ports.workers[key] ?? 0 }])),
-    }),
-    databases: { app: { owner: "app", extensions: { pg_stat_statements: {}, hll: {} } } },
-    loginRoles: ["app"],
-    clientFolder: join(folder, "clients"),
-    ...args,
-  });
-  return Promise.resolve({ psql: cluster.psql, nodePostgres: cluster.nodePostgres, nodes: cluster.nodes, authority: cluster.authority });
-};
+export const clusterOf =
+  (folder: string, ports: Ports, workers: readonly string[], args: Partial<CitusClusterArgs> = {}) =>
+  () => {
+    const cluster = new CitusCluster("demo", {
+      hosts: localHosts({
+        folder,
+        coordinator: { port: ports.coordinator },
+        workers: Object.fromEntries(workers.map((key) => [key, { port: ports.workers[key] ?? 0 }])),
+      }),
+      databases: { app: { owner: "app", extensions: { pg_stat_statements: {}, hll: {} } } },
+      loginRoles: ["app"],
+      clientFolder: join(folder, "clients"),
+      ...args,
+    });
+    return Promise.resolve({
+      psql: cluster.psql,
+      nodePostgres: cluster.nodePostgres,
+      nodes: cluster.nodes,
+      authority: cluster.authority,
+    });
+  };
 
 /** Connection string of one role for node-postgres, as the stack prints it. */
 export function url(run: StackRun, role: string, database = "app"): string {

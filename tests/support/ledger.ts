@@ -39,7 +39,9 @@ export class Ledger {
   async stop(): Promise<LedgerBook> {
     this.stopping = true;
     await this.done;
-    const { rows }: { rows: { id: string }[] } = await this.client.query(`SELECT id FROM ${this.table} WHERE id >= ${String(firstId)}`);
+    const { rows }: { rows: { id: string }[] } = await this.client.query(
+      `SELECT id FROM ${this.table} WHERE id >= ${String(firstId)}`,
+    );
     await this.client.end();
     const stored = rows.map(({ id }) => Number(id));
     const once = new Set(stored);

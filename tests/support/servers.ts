@@ -5,7 +5,13 @@ import { createServer } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { stepText } from "../../components/hosts/shell";
-import { hbaFile, identFile, nodeConninfo, nodeSettings, settingsFile } from "../../components/node-configuration/files";
+import {
+  hbaFile,
+  identFile,
+  nodeConninfo,
+  nodeSettings,
+  settingsFile,
+} from "../../components/node-configuration/files";
 import type { Connection } from "../../providers/dynamic/engine/session";
 import { makeAuthority, type Authority } from "./authority";
 
@@ -72,7 +78,10 @@ export async function runScript(text: string, word = "create"): Promise<string> 
 /** Starts one server per key, all at once. `loginRoles` are known to pg_ident.conf. */
 export async function startServers(
   keys: readonly string[],
-  options: { readonly loginRoles?: readonly string[]; readonly settings?: Readonly<Record<string, string | number>> } = {},
+  options: {
+    readonly loginRoles?: readonly string[];
+    readonly settings?: Readonly<Record<string, string | number>>;
+  } = {},
 ): Promise<TestServers> {
   const folder = mkdtempSync(join(tmpdir(), "citus-test-"));
   // The servers' user must be able to pass.
@@ -86,10 +95,13 @@ export async function startServers(
   const script = (key: string, files: readonly string[], values: Readonly<Record<string, string>>) =>
     runScript(stepText(preludeFiles, prelude(key), { files, values }));
   const remove = async () => {
-    await Promise.all(keys.map((key) => script(key, ["components/hosts/delete-local-host.sh"], { DELETE_DATA: "yes" })));
+    await Promise.all(
+      keys.map((key) => script(key, ["components/hosts/delete-local-host.sh"], { DELETE_DATA: "yes" })),
+    );
     rmSync(folder, { recursive: true, force: true });
   };
-  const ident = (postgresVersion: number) => identFile({ osUser, loginRoles: [...(options.loginRoles ?? [])], postgresVersion });
+  const ident = (postgresVersion: number) =>
+    identFile({ osUser, loginRoles: [...(options.loginRoles ?? [])], postgresVersion });
   const start = async (key: string, port: number): Promise<TestServer> => {
     const own = await authority.issue(`node:${key}`, host);
     await script(key, ["components/hosts/create-local-host.sh"], {});
@@ -98,7 +110,14 @@ export async function startServers(
         script(key, ["components/node-configuration/server-files.sh", "components/node-configuration/configure.sh"], {
           ADDRESS: host,
           PORT: String(port),
-          SETTINGS: settingsFile(nodeSettings({ address: host, port, preload: ["pg_stat_statements"], settings: { fsync: "off", ...options.settings } })),
+          SETTINGS: settingsFile(
+            nodeSettings({
+              address: host,
+              port,
+              preload: ["pg_stat_statements"],
+              settings: { fsync: "off", ...options.settings },
+            }),
+          ),
           HBA: hbaFile({ osUser, nodes: [host], operatorNetworks: [host], clientNetworks: [] }),
           IDENT: ident(16),
           IDENT_15: ident(15),

@@ -4,7 +4,7 @@ import { describeProblems } from "../../../sizing/problem";
 import { operationError } from "./errors";
 import type { Context, Found, Kind } from "./kind";
 import { withClusterLock } from "./lock";
-import { engineLog, type Log } from "./log";
+import { engineLog, isAbandoned, type Log } from "./log";
 import {
   changesOf,
   checkInputs,
@@ -125,6 +125,8 @@ export function provider<Inputs extends object, State extends object>(kind: Kind
 function contextOf(log: Log, owner: string): Context {
   return {
     progress: (message) => {
+      // Long work is a job of the cluster: the next run finds it, and must not find us holding the lock.
+      if (isAbandoned()) throw new Error("the Pulumi engine that asked for it is gone; run again, it continues there");
       log(message, true);
     },
     info: (message) => {

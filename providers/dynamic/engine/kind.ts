@@ -31,7 +31,10 @@ export interface Found<Inputs, State> {
 
 /** What an operation may use. */
 export interface Context {
-  /** One line of progress, shown beside the resource; replaced by the next one. Never give it a secret. */
+  /**
+   * One line of progress, shown beside the resource; replaced by the next one. Never give it a secret. Every wait calls it in its loop.
+   * @throws once the engine that asked for the work was killed, so that whoever waits stops waiting
+   */
   readonly progress: (message: string) => void;
   /** A line that stays in the output of the run. Never give it a secret. */
   readonly info: (message: string) => void;

@@ -11,6 +11,10 @@ export type Log = (message: string, ephemeral: boolean) => void;
 const grpc = createRequire(require.resolve("@pulumi/pulumi"))("@grpc/grpc-js") as typeof Grpc;
 
 let client: EngineClient | undefined;
+let engineIsGone = false;
+
+/** True once a line could not be delivered: the engine was killed, and nobody waits for the result. */
+export const isAbandoned = () => engineIsGone;
 
 /** The log of one resource. Outside a provider process, where no engine listens, lines are dropped. */
 export function engineLog(urn: unknown): Log {
@@ -25,7 +29,8 @@ export function engineLog(urn: unknown): Log {
     request.setMessage(message);
     request.setUrn(urn);
     request.setEphemeral(ephemeral);
-    // Progress is a courtesy: a line that cannot be shown must not fail the work.
-    client.log(request, () => undefined);
+    client.log(request, (error) => {
+      engineIsGone ||= error?.code === grpc.status.UNAVAILABLE;
+    });
   };
 }

@@ -59,6 +59,8 @@ const prologue = [
   "RESET ALL",
   // A lock's session waits in silence for as long as the work takes.
   "SET idle_session_timeout = 0",
+  // The statement of a killed provider ends with it, instead of running into the next run's.
+  "SET client_connection_check_interval = '2s'",
   "SET search_path = ''",
   "SET lc_messages = 'C'",
   "SET client_min_messages = 'notice'",
