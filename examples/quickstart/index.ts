@@ -1,4 +1,5 @@
-// A coordinator and two workers on this machine, TLS only, with one database. Add a worker to the map, or take one out, and run it again.
+// A coordinator and two workers on this machine, TLS only, with one database.
+// Add a worker to the map, or take one out, and run it again.
 import { CitusCluster, localHosts } from "pulumi-citus";
 import * as pulumi from "@pulumi/pulumi";
 
