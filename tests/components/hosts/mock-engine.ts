@@ -21,13 +21,16 @@ const secretMark = "4dabf18193072939515e22adb298388d";
 
 const nameOf = (urn: string) => urn.split("::").at(-1) ?? "";
 
-/** Starts a mock engine. The result waits until every registration is done, then lists them by name. */
-export function mockEngine(): () => Promise<Made[]> {
+/**
+ * Starts a mock engine. The result waits until every registration is done, then lists them by name.
+ * `outputs` gives what resources of a type have besides their inputs.
+ */
+export function mockEngine(outputs: Readonly<Record<string, object>> = {}): () => Promise<Made[]> {
   const made: Made[] = [];
   void pulumi.runtime.setMocks({
-    newResource: ({ name, inputs }: { name: string; inputs: Record<string, unknown> }) => ({
+    newResource: ({ type, name, inputs }: { type: string; name: string; inputs: Record<string, unknown> }) => ({
       id: `${name}-id`,
-      state: { stdout: "started", ...opened(inputs) },
+      state: { stdout: "started", ...opened(inputs), ...outputs[type] },
     }),
     call: () => ({}),
   });
