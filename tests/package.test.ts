@@ -5,7 +5,9 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { projectFolder } from "./support/tools";
+import { makeAuthority } from "./support/authority";
+import { withProgram } from "./support/program";
+import { projectFolder, requires } from "./support/tools";
 
 const execute = promisify(execFile);
 
@@ -120,4 +122,48 @@ describe("package", function () {
       try { require("pulumi-citus/dist/providers/dynamic/index.js"); } catch (error) { console.log(error.code); }`);
     assert.equal(code, "ERR_PACKAGE_PATH_NOT_EXPORTED");
   });
+
+  it("makes a resource by `pulumi up` in a program of its own, changes nothing the second time, and deletes it", async function () {
+    requires(this, "cli", "languageHost");
+    const authority = await makeAuthority();
+    const { certificate } = await authority.issue("node:a", "127.0.0.1");
+    const texts = { "ca.crt": authority.certificate, "ca.key": authority.privateKey, "a.crt": certificate };
+    await withProgram(
+      (own) => {
+        for (const [name, text] of Object.entries({ ...texts, ...revocationProgram }))
+          writeFileSync(join(own, name), text);
+      },
+      async (program) => {
+        await program.pulumi("up", "--yes");
+        const list = await program.output("list");
+        assert.match(String(list), /^-----BEGIN X509 CRL-----\n/);
+        await program.pulumi("up", "--yes", "--expect-no-changes");
+        assert.equal(await program.output("list"), list);
+        const state = await program.pulumi("stack", "export");
+        assert.doesNotMatch(state, /BEGIN PRIVATE KEY/, "the authority's key is encrypted");
+        assert.match(await program.pulumi("destroy", "--yes"), /RevocationList/);
+      },
+      join(folder, "program"),
+    );
+  });
 });
+
+/** A program as a user would write it, in JavaScript: without a compiler of its own. */
+const revocationProgram = {
+  "package.json": JSON.stringify({ name: "revocation", private: true }),
+  "Pulumi.yaml": "name: revocation\nruntime: nodejs\nmain: index.js\n",
+  "index.js": `
+const { readFileSync } = require("node:fs");
+const { join } = require("node:path");
+const pulumi = require("@pulumi/pulumi");
+const { RevocationList } = require("pulumi-citus");
+
+const file = (name) => readFileSync(join(__dirname, name), "utf8");
+const { current } = new RevocationList("list", {
+  authority: file("ca.crt"),
+  authorityKey: pulumi.secret(file("ca.key")),
+  certificates: { a: file("a.crt") },
+});
+exports.list = current;
+`,
+};

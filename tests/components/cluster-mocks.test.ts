@@ -110,7 +110,7 @@ describe("CitusCluster with mocks", () => {
     }
     // Children wait for the URN of their component, which waits for these.
     const [fencing] = only("Fencing");
-    assert.deepEqual(fencing?.dependsOn, ["demo-app", ...commands("demo-nodes")]);
+    assert.deepEqual(fencing?.dependsOn, ["demo-app", ...commands("demo-nodes"), "demo-revocation-list"]);
     for (const host of only("Command").filter(({ name }) => /^demo-hosts-/.test(name)))
       assert.deepEqual(
         host.dependsOn,
