@@ -147,6 +147,7 @@ export class CitusCluster extends pulumi.ComponentResource {
             database,
             connection: operator,
             nodes: hosts,
+            managedDatabases: Object.keys(databases),
             coordinatorHoldsShards: args.coordinatorHoldsShards,
             transferMode: args.transferMode,
             drainTimeoutSeconds: args.drainTimeoutSeconds,

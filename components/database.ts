@@ -37,6 +37,11 @@ export interface CitusDatabaseArgs extends CitusDatabaseSpec {
   readonly connection: pulumi.Input<Connection>;
   /** All nodes by stable key; exactly one is the coordinator. A worker that is taken out is drained and removed. */
   readonly nodes: Readonly<Record<string, HostAddress>>;
+  /**
+   * All databases of these nodes that are managed by a component like this one. With it, a worker only goes when it carries no other database
+   * of a cluster. @default - not looked at
+   */
+  readonly managedDatabases?: readonly string[];
   /** May the coordinator hold shards? @default false */
   readonly coordinatorHoldsShards?: boolean;
   /** How shards move when a worker leaves. @default "auto" */
@@ -83,6 +88,8 @@ export class CitusDatabase extends pulumi.ComponentResource {
         connection,
         coordinator: { ...serverOf(coordinator), shouldHaveShards: args.coordinatorHoldsShards },
         workers: workersOf(args.nodes),
+        former: database.former,
+        managedDatabases: args.managedDatabases,
         transferMode: args.transferMode,
         drainTimeoutSeconds: args.drainTimeoutSeconds,
       },
@@ -92,7 +99,7 @@ export class CitusDatabase extends pulumi.ComponentResource {
       ([extension, wanted]) =>
         new Extension(
           `${name}-${extension}`,
-          { connection, name: extension, version: wanted.version, schema: wanted.schema, onDelete: args.onDelete },
+          { connection, name: extension, version: wanted.version, schema: wanted.schema },
           pulumi.mergeOptions(child, { dependsOn: this.nodes }),
         ),
     );

@@ -7,6 +7,7 @@ import type { Kind, Resolved } from "./engine/kind";
 import { DynamicResource } from "./engine/resource";
 import { onEach, type ServerMap } from "./engine/server";
 import type { Connection } from "./engine/session";
+import { sameAddress, type FormerServer } from "./nodes/plan";
 import { ident, literal, sql } from "./engine/sql";
 
 /** What a database is. */
@@ -34,6 +35,8 @@ export interface DatabaseArgs {
 export interface DatabaseState {
   /** Version of the citus extension in it, such as "13.2-1"; the same on every node. */
   readonly citusVersion: string;
+  /** Servers that carried it once and are not in `nodes` any more. `Nodes` takes this list, so that no killed run leaves a node behind that nobody drains. */
+  readonly former: readonly FormerServer[];
 }
 
 type Inputs = Resolved<DatabaseArgs>;
@@ -81,6 +84,23 @@ function refuseOther(i: Inputs, row: Row, server: string): void {
   );
 }
 
+/** The servers of all earlier runs that are not among the present ones, each address once. */
+export function formerServers(
+  old: Pick<Inputs, "nodes"> & Partial<DatabaseState>,
+  i: Pick<Inputs, "nodes">,
+): readonly FormerServer[] {
+  const before = [
+    ...(old.former ?? []),
+    ...Object.entries(old.nodes).map(([key, { host, port }]) => ({ key, host, port })),
+  ];
+  const present = Object.values(i.nodes);
+  return before.filter(
+    (server, index) =>
+      !present.some((node) => sameAddress(node, server)) &&
+      before.findIndex((other) => sameAddress(other, server)) === index,
+  );
+}
+
 export const database: Kind<Inputs, DatabaseState> = {
   type: "Database",
   fields: {
@@ -95,7 +115,7 @@ export const database: Kind<Inputs, DatabaseState> = {
       check: (value) => (["keep", "drop"].includes(value) ? undefined : `must be "keep" or "drop", got "${value}"`),
     },
   },
-  outputs: ["citusVersion"],
+  outputs: ["citusVersion", "former"],
   hints: {
     "42704": "create the owner on every node first and list it in dependsOn",
     "58P01": "install the Citus package on that node",
@@ -105,7 +125,7 @@ export const database: Kind<Inputs, DatabaseState> = {
   id: (i) => i.name,
   lock: (i) => i.connection,
 
-  read: async (i, context) => {
+  read: async (i, context, state) => {
     const rows = await onEach(
       context,
       i.connection,
@@ -131,7 +151,10 @@ export const database: Kind<Inputs, DatabaseState> = {
         encoding: seen("encoding", i.encoding),
         locale: seen("locale", i.locale),
       },
-      state: { citusVersion: Object.values(versions).find((version) => version !== undefined) ?? "" },
+      state: {
+        citusVersion: Object.values(versions).find((version) => version !== undefined) ?? "",
+        former: state?.former ?? [],
+      },
     };
   },
 
@@ -147,13 +170,14 @@ export const database: Kind<Inputs, DatabaseState> = {
     return undefined;
   },
 
-  update: async (i, context) => {
+  update: async (i, context, old) => {
     await database.create(i, context);
     const { owner } = i;
     if (owner !== undefined) {
       await onEach(context, i.connection, i.nodes, maintenance, (session) => session.query(ownerSql(i, owner)));
     }
-    return undefined;
+    const found = await database.read(i, context);
+    return found && { ...found.state, former: formerServers(old, i) };
   },
 
   keeps: (i) =>
@@ -171,6 +195,7 @@ export const database: Kind<Inputs, DatabaseState> = {
 export class Database extends DynamicResource {
   declare readonly name: pulumi.Output<string>;
   declare readonly citusVersion: pulumi.Output<string>;
+  declare readonly former: pulumi.Output<readonly FormerServer[]>;
 
   constructor(name: string, args: DatabaseArgs, opts?: pulumi.CustomResourceOptions) {
     super(database, name, args, opts);

@@ -11,13 +11,15 @@ import { DynamicResource } from "./engine/resource";
 import { at } from "./engine/server";
 import type { Connection, Session } from "./engine/session";
 import { sql } from "./engine/sql";
-import { answers, checkArrivals } from "./nodes/arrival";
+import { answers, checkArrivals, impostors } from "./nodes/arrival";
+import { refuseForgottenDatabases } from "./nodes/departure";
 import { drain, type LeavingNode, type TransferMode } from "./nodes/drain";
 import {
   addressText,
   planNodes,
   sameAddress,
   type CoordinatorNode,
+  type FormerServer,
   type NodeRow,
   type NodesPlan,
   type WorkerNode,
@@ -39,6 +41,16 @@ export interface NodesArgs {
    * A key whose address changes is the same node elsewhere (citus_update_node). Nodes that were never in the map are left alone.
    */
   workers: pulumi.Input<Readonly<Record<string, NodeInput<WorkerNode>>>>;
+  /**
+   * Servers that carried the database once: `former` of its `Database`. One that is still registered, because the run that added it
+   * was killed or failed, is drained and removed like any worker that goes. @default []
+   */
+  former?: pulumi.Input<readonly FormerServer[]>;
+  /**
+   * Databases on the same servers that have Nodes resources of their own. With this list, even an empty one, a worker only goes when it
+   * carries no other database of a cluster, whose shards would be gone with it. Changing it runs no statement. @default - not looked at
+   */
+  managedDatabases?: pulumi.Input<readonly pulumi.Input<string>[]>;
   /**
    * How shards move when a worker leaves: "auto" keeps writes going and needs a replica identity on every table,
    * "force_logical" does not check it, "block_writes" makes writes wait. Changing it runs no statement. @default "auto"
@@ -97,6 +109,11 @@ async function converge(i: Inputs, context: Context, old?: Inputs): Promise<void
       Object.fromEntries(plan.add.map(({ key, node }) => [key, node])),
       plan.move,
     );
+    const leaving = plan.leave.flatMap(({ key, row }) => (row === undefined ? [] : [{ key, row }]));
+    if (i.managedDatabases !== undefined) {
+      await refuseForgottenDatabases(context, i.connection, leaving, i.managedDatabases);
+    }
+    context.begin();
     await join(session, context, plan, i);
     const mode = i.transferMode ?? "auto";
     const [missing] = await session.query<{ count: number }>(missingReferenceTablesSql);
@@ -105,7 +122,6 @@ async function converge(i: Inputs, context: Context, old?: Inputs): Promise<void
       await session.query(replicateSql(mode), { timeoutSeconds: replicateSeconds });
     }
     await synced(session, context);
-    const leaving = plan.leave.flatMap(({ key, row }) => (row === undefined ? [] : [{ key, row }]));
     if (leaving.length > 0) {
       await drain(session, context, leaving, { transferMode: mode, timeoutSeconds: i.drainTimeoutSeconds ?? 14_400 });
       await remove(session, context, i.connection, leaving);
@@ -116,12 +132,13 @@ async function converge(i: Inputs, context: Context, old?: Inputs): Promise<void
 }
 
 async function join(session: Session, context: Context, plan: NodesPlan, i: Inputs): Promise<void> {
-  if (plan.setCoordinator) await session.query(coordinatorSql(i));
+  // All of them before anything that dials the nodes, the coordinator's own row included.
   for (const step of plan.move) {
     context.progress(`node "${step.key}" is at ${addressText(step.to)} from now on`);
     await session.query(moveSql(step));
-    await synced(session, context);
   }
+  if (plan.move.length > 0) await synced(session, context);
+  if (plan.setCoordinator) await session.query(coordinatorSql(i));
   const steps = [
     ...plan.add.map(({ node }) => addSql(node)),
     ...plan.activate.map(({ node }) => activateSql(node)),
@@ -208,7 +225,7 @@ async function healthy(session: Session): Promise<void> {
   );
 }
 
-async function read(i: Inputs, context: Context): Promise<Found<Inputs, State> | undefined> {
+async function read(i: Inputs, context: Context, state?: State): Promise<Found<Inputs, State> | undefined> {
   return await context.connect(i.connection, async (session) => {
     const rows = await rowsOf(session);
     const coordinator = rows.find(({ groupId }) => groupId === 0);
@@ -218,8 +235,10 @@ async function read(i: Inputs, context: Context): Promise<Found<Inputs, State> |
     });
     if (coordinator === undefined && found.length === 0) return undefined;
     const [missing] = await session.query<{ count: number }>(missingReferenceTablesSql);
+    const unfinished = planNodes(rows, i).leave.length > 0 || (missing?.count ?? 0) > 0;
     return {
-      complete: missing?.count === 0,
+      // What nobody has managed yet is adopted only when its servers are the ones that are registered.
+      complete: !unfinished && (state !== undefined || (await impostors(session)).length === 0),
       inputs: {
         workers: Object.fromEntries(found),
         coordinator:
@@ -272,6 +291,8 @@ export const nodes: Kind<Inputs, State> = {
     connection: { onChange: "store", secret: true },
     coordinator: { onChange: "update" },
     workers: { onChange: "update" },
+    former: { onChange: "update" },
+    managedDatabases: { onChange: "store" },
     transferMode: {
       onChange: "store",
       check: (value) =>
@@ -296,9 +317,10 @@ export const nodes: Kind<Inputs, State> = {
   mends: ["coordinator", "workers"],
   id: (i) => i.connection.database,
   lock: (i) => i.connection,
+  forecastFrom: ["workers", "transferMode"],
   forecast: (old, i) => {
-    const leaving = Object.keys(old.workers).filter((key) => !(key in i.workers));
-    const joining = Object.keys(i.workers).filter((key) => !(key in old.workers));
+    const leaving = Object.keys(old.workers).filter((key) => !Object.hasOwn(i.workers, key));
+    const joining = Object.keys(i.workers).filter((key) => !Object.hasOwn(old.workers, key));
     const moving = Object.entries(i.workers).filter(
       ([key, node]) => old.workers[key] !== undefined && !sameAddress(old.workers[key], node),
     );

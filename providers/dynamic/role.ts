@@ -60,7 +60,7 @@ export const role: Kind<Inputs, State> = {
   id: (i) => i.name,
   lock: (i) => i.connection,
 
-  read: async (i, context) => {
+  read: async (i, context, state) => {
     const rows = await onEach(
       context,
       i.connection,
@@ -71,10 +71,12 @@ export const role: Kind<Inputs, State> = {
     const found = Object.values(rows).filter((row) => row !== undefined);
     if (found.length === 0) return undefined;
     const superuser = Object.keys(rows).find((key) => rows[key]?.superuser === true);
-    if (superuser !== undefined)
-      throw new Error(
-        `it is a superuser on node "${superuser}"; take that away there (ALTER ROLE … NOSUPERUSER) or use another name`,
-      );
+    if (superuser !== undefined) {
+      const text = `it is a superuser on node "${superuser}"; take that away there (ALTER ROLE … NOSUPERUSER) or use another name`;
+      // A refresh goes on with the other resources.
+      if (state === undefined) throw new Error(text);
+      context.info(`Role "${i.name}": ${text}`);
+    }
     const nodes = Object.fromEntries(Object.entries(i.nodes).filter(([key]) => rows[key] !== undefined));
     return {
       inputs: { nodes, login: (found.find(({ login }) => login !== canLogin(i)) ?? found[0])?.login },

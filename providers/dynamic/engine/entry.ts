@@ -1,7 +1,7 @@
 /** A kind as the provider that Pulumi calls: check, diff, create, read, update, delete. State outlives releases, so what they take and give is a contract. */
 import type * as dynamic from "@pulumi/pulumi/dynamic";
 import { describeProblems } from "../../../sizing/problem";
-import { operationError } from "./errors";
+import { operationError, PartialChangeError, quiet } from "./errors";
 import type { Context, Found, Kind } from "./kind";
 import { withClusterLock } from "./lock";
 import { engineLog, isAbandoned, type Log } from "./log";
@@ -35,18 +35,23 @@ export interface Provider extends dynamic.ResourceProvider {
 /** The provider of one kind. */
 export function provider<Inputs extends object, State extends object>(kind: Kind<Inputs, State>): Provider {
   const operate = async <T>(
-    verb: string,
+    verb: "create" | "read" | "update" | "delete",
     properties: Properties,
     work: (inputs: Inputs, context: Context) => Promise<T>,
+    /** What state holds when the change fails half-way. */
+    partial: Properties = properties,
   ): Promise<T> => {
     const inputs = inputsOf(kind, properties);
-    const owner = `${verb} ${kind.type} ${kind.id(inputs)}`;
-    const context = contextOf(engineLog(properties["logUrn"]), owner);
+    const id = kind.id(inputs);
+    const owner = `${verb} ${kind.type} ${id}`;
+    let begun = false as boolean;
+    const context = contextOf(engineLog(properties["logUrn"]), owner, () => (begun = true));
     try {
       if (verb === "read" || kind.lock === undefined) return await work(inputs, context);
       return await withClusterLock(kind.lock(inputs), owner, () => work(inputs, context));
-    } catch (error) {
-      throw operationError(verb, kind.type, kind.id(inputs), error, kind.hints);
+    } catch (cause) {
+      const error = operationError(verb, kind.type, id, cause, kind.hints);
+      throw begun ? quiet(new PartialChangeError(error, id, plainJson(partial))) : error;
     }
   };
 
@@ -60,13 +65,19 @@ export function provider<Inputs extends object, State extends object>(kind: Kind
 
     diff: (_id: string, olds: Properties, news: Properties) => {
       const { replace, update, store } = changesOf(kind, olds, news);
-      const changes = replace.length + update.length + store.length > 0;
-      if (changes && kind.forecast !== undefined && !isUnknown(news)) {
+      const changed = [...replace, ...update, ...store];
+      const changes = changed.length > 0;
+      if (changes && kind.forecast !== undefined && !(kind.forecastFrom ?? []).some((name) => isUnknown(news[name]))) {
         const log = engineLog(news["logUrn"]);
         for (const line of kind.forecast(both(kind, olds), inputsOf(kind, news))) log(line, false);
       }
+      // An id that changes is another object, whatever argument it comes from.
+      const isOther =
+        changes &&
+        !changed.some((name) => isUnknown(news[name])) &&
+        kind.id(inputsOf(kind, olds)) !== kind.id(inputsOf(kind, news));
       // Two objects of one name cannot exist side by side, so the old one always goes first.
-      return Promise.resolve({ changes, replaces: [...replace], deleteBeforeReplace: true });
+      return Promise.resolve({ changes, replaces: isOther ? changed : [...replace], deleteBeforeReplace: true });
     },
 
     create: async (news: Properties) => {
@@ -102,17 +113,20 @@ export function provider<Inputs extends object, State extends object>(kind: Kind
 
     update: async (_id: string, olds: Properties, news: Properties) => {
       const { update: run } = kind;
-      if (run === undefined || changesOf(kind, olds, news).update.length === 0) {
+      const { update, store } = changesOf(kind, olds, news);
+      // Called without any change, it is the run after one that failed half-way.
+      if (run === undefined || (update.length === 0 && store.length > 0)) {
         return { outs: outputsOf(kind, news, stateOf(kind, olds)) };
       }
-      const state = await operate("update", news, async (inputs, context) =>
-        settled(kind, inputs, context, await run(inputs, context, both(kind, olds))),
-      );
+      const finish = async (inputs: Inputs, context: Context) =>
+        settled(kind, inputs, context, await run(inputs, context, both(kind, olds)));
+      const state = await operate("update", news, finish, olds);
       return { outs: outputsOf(kind, news, state) };
     },
 
     delete: async (_id: string, properties: Properties) => {
       const kept = kind.keeps?.(inputsOf(kind, properties));
+      if (kept === "") return;
       if (kept !== undefined) engineLog(properties["logUrn"])(kept, false);
       else
         await operate("delete", properties, (inputs, context) =>
@@ -122,8 +136,9 @@ export function provider<Inputs extends object, State extends object>(kind: Kind
   };
 }
 
-function contextOf(log: Log, owner: string): Context {
+function contextOf(log: Log, owner: string, begin: () => void): Context {
   return {
+    begin,
     progress: (message) => {
       // Long work is a job of the cluster: the next run finds it, and must not find us holding the lock.
       if (isAbandoned()) throw new Error("the Pulumi engine that asked for it is gone; run again, it continues there");

@@ -82,3 +82,18 @@ export function quiet(error: Error): Error {
   error.stack = "";
   return error;
 }
+
+/** A change failed after it had begun. Pulumi keeps the resource with `properties` and calls update in the next run. */
+export class PartialChangeError extends Error {
+  readonly reasons: readonly string[];
+
+  constructor(
+    cause: Error,
+    readonly id: string,
+    /** Plain JSON, the provider's own text included: without it nothing could delete or read the resource. */
+    readonly properties: Readonly<Record<string, unknown>>,
+  ) {
+    super(cause.message, { cause });
+    this.reasons = [cause.message];
+  }
+}

@@ -38,6 +38,11 @@ export interface Context {
   readonly progress: (message: string) => void;
   /** A line that stays in the output of the run. Never give it a secret. */
   readonly info: (message: string) => void;
+  /**
+   * Said before the first change. A failure from here on is remembered in state, so that the next run calls update whatever
+   * the arguments are then: a worker that is back in the map after a drain that gave up is mended.
+   */
+  readonly begin: () => void;
   /** Runs `use` with a session on the server; at most two sessions a server are open at once. */
   readonly connect: <T>(connection: Connection, use: (session: Session) => Promise<T>) => Promise<T>;
 }
@@ -61,6 +66,8 @@ interface Base<Inputs, State> {
   readonly mends?: readonly (keyof Inputs & string)[];
   /** Why delete leaves the object alone, as a line for the user (empty where that is nothing to tell); undefined where it removes it. Keeping opens no connection. */
   readonly keeps?: (inputs: Inputs) => string | undefined;
+  /** The arguments that `forecast` reads. It is not called while a preview does not know one of them. */
+  readonly forecastFrom?: readonly (keyof Inputs & string)[];
   /** Called by diff when something changes; lines are shown in the preview. Pure. */
   readonly forecast?: (old: Inputs & State, inputs: Inputs) => readonly string[];
   /** The object as it is, or undefined when there is none. */

@@ -141,7 +141,7 @@ async function clusterFacts(session: Session): Promise<ClusterFacts> {
   };
 }
 
-/** Refuses every server that must not join or is not the node that moved, all reasons at once, before anything is changed. */
+/** Refuses every server that must not join, or is not the node that is registered or moved there, all reasons at once, before anything is changed. */
 export async function checkArrivals(
   session: Session,
   context: Context,
@@ -149,6 +149,8 @@ export async function checkArrivals(
   arrivals: Readonly<Record<string, ServerAddress>>,
   moves: readonly Move[],
 ): Promise<void> {
+  const wrong = await impostors(session, moves);
+  if (wrong.length > 0) throw new Error(wrong.join("; "));
   if (Object.keys(arrivals).length === 0 && moves.length === 0) return;
   const cluster = await clusterFacts(session);
   const factsOf = (servers: Readonly<Record<string, ServerAddress>>) =>
@@ -159,6 +161,24 @@ export async function checkArrivals(
   const movedTo = Object.fromEntries(moves.map(({ key, to }) => [key, to]));
   const reasons = [...refusals(cluster, await factsOf(arrivals)), ...moveRefusals(moves, await factsOf(movedTo))];
   if (reasons.length > 0) throw new Error(reasons.join("; "));
+}
+
+/**
+ * Registered workers at whose address another server answers: an empty one, or one of another cluster. Citus asks nobody and calls it healthy.
+ * Those that are just moving are left out.
+ */
+export async function impostors(session: Session, moves: readonly Move[] = []): Promise<readonly string[]> {
+  const rows = await session.query<{ node: string; groupId: number; result: string }>(sql`
+    SELECT r.nodename || ':' || r.nodeport AS node, n.groupid AS "groupId", result
+      FROM run_command_on_workers('SELECT groupid FROM pg_dist_local_group') r
+      JOIN pg_dist_node n ON n.nodename = r.nodename AND n.nodeport = r.nodeport
+     WHERE n.isactive AND n.noderole = 'primary' AND NOT n.groupid = ANY (${moves.map(({ groupId }) => groupId)}::int[])
+       AND (CASE WHEN success THEN result <> n.groupid::text ELSE result LIKE 'ERROR:%' END)`);
+  return rows.map(
+    ({ node, groupId, result }) =>
+      `${node} is registered as group ${String(groupId)}, but the server there says ${JSON.stringify(result)}: it does not hold that node's data. ` +
+      `Start the right server there, or remove the row by hand (citus_remove_node) where the data is lost for good`,
+  );
 }
 
 /** Is the server there to be told that it left? */

@@ -52,6 +52,14 @@ const targetsSql = (leaving: readonly LeavingNode[]) => sql`
   SELECT count(*)::int AS count FROM pg_dist_node
    WHERE isactive AND noderole = 'primary' AND shouldhaveshards AND NOT groupid = ANY (${groups(leaving)})`;
 
+// Nodes that stay, hold shards and may not hold any: a drain takes them along.
+const othersSql = (leaving: readonly LeavingNode[]) => sql`
+  SELECT nodename || ':' || nodeport AS node, count(*)::int AS count
+    FROM pg_dist_placement JOIN pg_dist_shard USING (shardid) JOIN pg_dist_partition USING (logicalrelid) JOIN pg_dist_node USING (groupid)
+   WHERE NOT shouldhaveshards AND noderole = 'primary' AND NOT groupid = ANY (${groups(leaving)})
+     AND NOT (partmethod = 'n' AND repmodel = 't')
+   GROUP BY 1 ORDER BY 1`;
+
 const runningJobSql = sql`
   SELECT job_id::text AS id FROM pg_dist_background_job
    WHERE job_type = 'rebalance' AND state NOT IN ('finished', 'cancelled', 'failed') ORDER BY job_id DESC LIMIT 1`;
@@ -59,6 +67,15 @@ const runningJobSql = sql`
 const startSql = (mode: TransferMode) => sql`
   SELECT citus_rebalance_start(drain_only => true, shard_transfer_mode => ${mode}::text::citus.shard_transfer_mode,
          parallel_transfer_reference_tables => true, parallel_transfer_colocated_shards => true)::text AS id`;
+
+interface Job {
+  readonly state: string;
+  readonly done: number;
+  readonly total: number;
+  /** The most that any task was tried again. */
+  readonly retried: number;
+  readonly message: string | null;
+}
 
 const jobSql = (id: string) => sql`
   SELECT state::text, coalesce((details->'task_state_counts'->>'done')::int, 0) AS done,
@@ -85,6 +102,14 @@ async function refuseHopeless(session: Session, leaving: readonly LeavingNode[],
       `node ${names(leaving)} holds ${String(count)} shards and no other node may hold shards; add a worker, or give the coordinator shouldHaveShards: true, before removing the last one`,
     );
   }
+  const others = await session.query<{ node: string; count: number }>(othersSql(leaving));
+  if (others.length > 0) {
+    const list = others.map(({ node, count }) => `${node} (${String(count)} shards)`).join(", ");
+    throw new Error(
+      `draining node ${names(leaving)} would also empty ${list}: Citus drains every node that has shouldHaveShards: false. ` +
+        `Set it to true there for this run`,
+    );
+  }
   if (mode !== "auto") return;
   const tables = (await session.query<{ relation: string }>(withoutIdentitySql(leaving))).map(
     ({ relation }) => relation,
@@ -108,7 +133,7 @@ export async function drain(
   const deadline = Date.now() + limits.timeoutSeconds * 1_000;
   const running = await session.query<{ id: string }>(runningJobSql);
   // Another rebalance, or the drain of a killed run: both must end first, and may already do our work.
-  for (const { id } of running) await follow(session, context, id, leaving, deadline);
+  for (const { id } of running) await awaitOther(session, context, id, leaving, deadline);
   // Every node is told of the property, so that a node that is down could never leave; without shards there is nothing to keep away.
   for (const { row } of (await placements(session, leaving)) === 0 ? [] : leaving) {
     await session.query(sql`SELECT citus_set_node_property(${row.host}, ${row.port}, 'shouldhaveshards', false)`);
@@ -124,6 +149,31 @@ export async function drain(
   await cleanUp(session, context, leaving);
 }
 
+/** A job that this run did not start is never cancelled; how it ends does not matter, since ours follows. */
+async function awaitOther(
+  session: Session,
+  context: Context,
+  id: string,
+  leaving: readonly LeavingNode[],
+  deadline: number,
+): Promise<void> {
+  for (;;) {
+    const [job] = await session.query<Job>(jobSql(id));
+    if (job === undefined || ["finished", "cancelled", "failed"].includes(job.state)) return;
+    if (job.retried >= hopelessRetries || Date.now() > deadline) {
+      throw new Error(
+        `node ${names(leaving)} must wait: job ${id}, a rebalance that this run did not start, ` +
+          `${job.retried >= hopelessRetries ? `fails again and again: ${job.message ?? ""}` : "is still running (drainTimeoutSeconds)"}. ` +
+          `Mend the cause, or end it with SELECT citus_rebalance_stop(), and run again`,
+      );
+    }
+    context.progress(
+      `waiting for job ${id} before draining ${names(leaving)}: ${String(job.done)} of ${String(job.total)} moves done`,
+    );
+    await delay(pollMilliseconds);
+  }
+}
+
 async function follow(
   session: Session,
   context: Context,
@@ -132,13 +182,7 @@ async function follow(
   deadline: number,
 ): Promise<void> {
   for (;;) {
-    const [job] = await session.query<{
-      state: string;
-      done: number;
-      total: number;
-      retried: number;
-      message: string | null;
-    }>(jobSql(id));
+    const [job] = await session.query<Job>(jobSql(id));
     if (job === undefined || job.state === "finished") return;
     const reason = job.message ?? "see SELECT * FROM citus_job_status(" + id + ")";
     if (["cancelled", "failed"].includes(job.state)) {

@@ -25,10 +25,18 @@ export interface NodeRow {
   readonly shouldHaveShards: boolean;
 }
 
+/** A server that carried the database once. */
+export interface FormerServer extends ServerAddress {
+  /** The key of its node then. */
+  readonly key: string;
+}
+
 /** The nodes of one database. */
 export interface Wanted {
   readonly coordinator: CoordinatorNode;
   readonly workers: Readonly<Record<string, WorkerNode>>;
+  /** Servers that are not wanted any more; one that is still registered leaves. */
+  readonly former?: readonly FormerServer[];
 }
 
 /** What to do, in this order. */
@@ -62,7 +70,7 @@ export const sameAddress = (one: ServerAddress, other: ServerAddress) =>
   one.host === other.host && one.port === other.port;
 export const addressText = ({ host, port }: ServerAddress) => `${host}:${String(port)}`;
 
-/** The steps from `rows` to `wanted`. `old` is what the last successful run asked for; only its keys ever leave. */
+/** The steps from `rows` to `wanted`. `old` is what the last successful run asked for; only its nodes and `former` ones ever leave. */
 export function planNodes(
   rows: readonly NodeRow[],
   wanted: Wanted,
@@ -83,7 +91,7 @@ export function planNodes(
     const row = at(node) ?? moved.find((move) => move.key === key)?.row;
     return row === undefined ? [] : [{ key, node, row }];
   });
-  const leave = Object.entries(old.workers)
+  const leaveOld = Object.entries(old.workers)
     .filter(([, address]) => !isWanted(address) && !(coordinator !== undefined && sameAddress(coordinator, address)))
     // A key that stays leaves a row behind only when its new address has a row of its own.
     .filter(
@@ -94,6 +102,14 @@ export function planNodes(
       const row = at({ host, port });
       return { key, address: { host, port }, ...(row === undefined ? {} : { row }) };
     });
+  // A run that was killed after registering a node left no word of it but here.
+  const forgotten = (wanted.former ?? []).flatMap(({ key, host, port }) => {
+    const row = isWanted({ host, port }) ? undefined : at({ host, port });
+    const seen =
+      moved.some((move) => move.row === row) || leaveOld.some(({ address }) => sameAddress(address, { host, port }));
+    return row === undefined || seen ? [] : [{ key, address: { host, port }, row }];
+  });
+  const leave = [...leaveOld, ...forgotten];
   const properties = known
     .filter(({ node, row }) => row.shouldHaveShards !== (node.shouldHaveShards ?? true))
     .map(({ key, node }) => ({

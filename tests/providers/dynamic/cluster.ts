@@ -7,7 +7,7 @@ import { provider } from "../../../providers/dynamic/engine/entry";
 import type { ServerAddress } from "../../../providers/dynamic/engine/server";
 import { connectTo, type Connection } from "../../../providers/dynamic/engine/session";
 import type { TransferMode } from "../../../providers/dynamic/nodes/drain";
-import type { CoordinatorNode, WorkerNode } from "../../../providers/dynamic/nodes/plan";
+import type { CoordinatorNode, FormerServer, WorkerNode } from "../../../providers/dynamic/nodes/plan";
 import { startServers, type TestServer, type TestServers } from "../../support/servers";
 import { requires } from "../../support/tools";
 
@@ -78,6 +78,8 @@ export interface NodesInputs {
   readonly connection: Connection;
   readonly coordinator: CoordinatorNode;
   readonly workers: Readonly<Record<string, WorkerNode>>;
+  readonly former?: readonly FormerServer[];
+  readonly managedDatabases?: readonly string[];
   readonly transferMode: TransferMode;
   readonly drainTimeoutSeconds: number;
 }
@@ -94,11 +96,8 @@ export function clusterOf(servers: SuiteServers, coordinator = "coordinator"): S
       drainTimeoutSeconds: 600,
     }),
     database: async (...keys) => {
-      await provider(database).update(
-        "app",
-        {},
-        { connection: servers.connection(coordinator), nodes: servers.addresses(...keys), name: "app" },
-      );
+      const app = { connection: servers.connection(coordinator), nodes: servers.addresses(...keys), name: "app" };
+      await provider(database).update("app", app, app);
     },
     nodes: () => ask(coordinator, "SELECT * FROM pg_dist_node ORDER BY nodeid"),
     shards: async () => {

@@ -75,11 +75,13 @@ describe("Nodes", function () {
   });
 
   contract(nodes, () => ({
-    inputs: inputs("a", "b"),
+    inputs: { ...inputs("a", "b"), former: [], managedDatabases: [] },
     changes: {
-      connection: servers.connection("coordinator", "other"),
+      connection: { ...servers.connection("coordinator", "app"), user: "other" },
       coordinator: { host: "c", port: 1 },
       workers: servers.addresses("a"),
+      former: [{ key: "c", host: "c", port: 1 }],
+      managedDatabases: ["other"],
       transferMode: "auto" as const,
       drainTimeoutSeconds: 60,
     },

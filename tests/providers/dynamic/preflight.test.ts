@@ -11,6 +11,7 @@ import { requires, tool } from "../../support/tools";
 
 const context: Context = {
   progress: () => undefined,
+  begin: () => undefined,
   info: () => undefined,
   connect: () => Promise.reject(new Error("a preflight connects to nothing")),
 };

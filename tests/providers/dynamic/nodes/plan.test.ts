@@ -35,6 +35,7 @@ interface Case {
   readonly workers: Readonly<Record<string, WorkerNode>>;
   readonly coordinator?: Wanted["coordinator"];
   readonly old?: Readonly<Record<string, WorkerNode>>;
+  readonly former?: Wanted["former"];
   readonly plan: Partial<NodesPlan>;
 }
 
@@ -225,6 +226,43 @@ const cases: readonly Case[] = [
     plan: { setCoordinator: true },
   },
   {
+    why: "a former server that is still registered leaves: the run that added it was killed",
+    rows: [c, a],
+    workers: {},
+    former: [{ key: "a", ...place("a") }],
+    plan: { leave: [{ key: "a", address: place("a"), row: a }] },
+  },
+  {
+    why: "a former server that is not registered is left alone",
+    rows: [c],
+    workers: {},
+    former: [{ key: "a", ...place("a") }],
+    plan: {},
+  },
+  {
+    why: "a former server that is wanted again stays",
+    rows: [c, a],
+    workers: { z: place("a") },
+    former: [{ key: "a", ...place("a") }],
+    plan: {},
+  },
+  {
+    why: "a former address of a node that moves is that node, not another one",
+    rows: [c, a],
+    workers: { a: place("a2") },
+    old: { a: place("a") },
+    former: [{ key: "a", ...place("a") }],
+    plan: { move: [{ key: "a", nodeId: 11, groupId: 1, to: place("a2") }] },
+  },
+  {
+    why: "a node that leaves and is a former server as well leaves once",
+    rows: [c, a],
+    workers: {},
+    old: { a: place("a") },
+    former: [{ key: "a", ...place("a") }],
+    plan: { leave: [{ key: "a", address: place("a"), row: a }] },
+  },
+  {
     why: "a key like a method of objects leaves as well",
     rows: [c, a],
     workers: {},
@@ -234,9 +272,9 @@ const cases: readonly Case[] = [
 ];
 
 describe("planNodes", () => {
-  for (const { why, rows, workers, plan, coordinator: asked, old } of cases) {
+  for (const { why, rows, workers, plan, coordinator: asked, old, former } of cases) {
     it(why, () => {
-      const wanted = { coordinator: asked ?? coordinator, workers };
+      const wanted = { coordinator: asked ?? coordinator, workers, former };
       assert.deepEqual(planNodes(rows, wanted, old === undefined ? undefined : { workers: old }), {
         ...nothing,
         ...plan,
