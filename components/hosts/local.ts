@@ -139,8 +139,7 @@ const osUser = (args: LocalHostTargetArgs) => (isRoot() ? (args.user ?? "postgre
 const ports = (args: LocalHostTargetArgs) => Object.fromEntries(entries(args).map(([key, , { port }]) => [key, port]));
 
 /** What is there; a stack's configuration may lack any of it, which the check tells. */
-function entries(args: LocalHostTargetArgs): [string, NodeRole, LocalHostArgs][] {
-  const { coordinator, workers }: Partial<LocalHostTargetArgs> = args;
+function entries({ coordinator, workers }: Partial<LocalHostTargetArgs>): [string, NodeRole, LocalHostArgs][] {
   const hosts: [string, NodeRole, LocalHostArgs | undefined][] = [
     ["coordinator", "coordinator", coordinator],
     ...Object.entries(workers ?? {}).map(([key, host]): [string, NodeRole, LocalHostArgs] => [key, "worker", host]),

@@ -188,7 +188,8 @@ describe("CitusCluster, refusals", function () {
         assert.match(output, /citus:index:CitusCluster "demo" cannot be made:/);
         assert.doesNotMatch(output, /\n\s+at .*\.js:\d+/, "no stack trace");
         assert.deepEqual(steps, []);
-        assert.deepEqual((await stack.export()).deployment.resources ?? [], []);
+        const { resources = [] } = (await stack.export()).deployment as { readonly resources?: readonly unknown[] };
+        assert.deepEqual(resources, []);
         assert.deepEqual(readdirSync(stack.dataFolder), []);
       },
     );
