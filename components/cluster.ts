@@ -219,12 +219,6 @@ export function checkCluster(args: CitusClusterArgs): readonly Problem[] {
     ...checkSettings(args.settings ?? {}, "settings", known),
     ...checkSettings(args.coordinatorSettings ?? {}, "coordinatorSettings", known),
     ...checkSettings(args.workerSettings ?? {}, "workerSettings", known),
-    ...(args.operatorNetworks ?? []).flatMap((network, index) =>
-      one(`operatorNetworks[${String(index)}]`, networkProblem(network)),
-    ),
-    ...(args.clientNetworks ?? []).flatMap((network, index) =>
-      one(`clientNetworks[${String(index)}]`, networkProblem(network)),
-    ),
     ...checkVersions({ postgresVersion: args.postgresVersion, citusVersion: args.citusVersion }),
     ...networks("operatorNetworks"),
     ...networks("clientNetworks"),
