@@ -67,7 +67,11 @@ export function provider<Inputs extends object, State extends object>(kind: Kind
       const { replace, update, store } = changesOf(kind, olds, news);
       const changed = [...replace, ...update, ...store];
       const changes = changed.length > 0;
-      if (changes && kind.forecast !== undefined && !(kind.forecastFrom ?? []).some((name) => isUnknown(news[name]))) {
+      if (
+        changes &&
+        kind.forecast !== undefined &&
+        !(kind.forecastFrom ?? Object.keys(kind.fields)).some((name) => isUnknown(news[name]))
+      ) {
         const log = engineLog(news["logUrn"]);
         for (const line of kind.forecast(both(kind, olds), inputsOf(kind, news))) log(line, false);
       }

@@ -66,7 +66,7 @@ interface Base<Inputs, State> {
   readonly mends?: readonly (keyof Inputs & string)[];
   /** Why delete leaves the object alone, as a line for the user (empty where that is nothing to tell); undefined where it removes it. Keeping opens no connection. */
   readonly keeps?: (inputs: Inputs) => string | undefined;
-  /** The arguments that `forecast` reads. It is not called while a preview does not know one of them. */
+  /** The arguments that `forecast` reads. It is not called while a preview does not know one of them. Default: all. */
   readonly forecastFrom?: readonly (keyof Inputs & string)[];
   /** Called by diff when something changes; lines are shown in the preview. Pure. */
   readonly forecast?: (old: Inputs & State, inputs: Inputs) => readonly string[];

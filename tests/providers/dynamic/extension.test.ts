@@ -178,11 +178,12 @@ describe("Extension", function () {
     };
     await provider(nodes).update("app", only, { ...only, workers: {} });
     assert.deepEqual(await servers.query("a", "app", "SELECT FROM pg_extension WHERE extname = 'citus'"), []);
-    await provider(database).update(
-      "app",
-      {},
-      { connection: servers.connection("coordinator"), nodes: servers.addresses("coordinator", "a"), name: "app" },
-    );
+    const app = {
+      connection: servers.connection("coordinator"),
+      nodes: servers.addresses("coordinator", "a"),
+      name: "app",
+    };
+    await provider(database).update("app", app, app);
     await provider(nodes).update("app", { ...only, workers: {} }, only);
     assert.equal((await versions("ltree"))[1], (await versions("ltree"))[0]);
   });
