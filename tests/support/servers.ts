@@ -39,23 +39,30 @@ export interface TestServers {
 
 const host = "127.0.0.1";
 
-/** Ports that nobody listens on at this moment. */
+// Below the range from which systems give ports to connections and to servers that name none (Linux: from 32768):
+// one of those could take a port between its choice and its use.
+const firstPort = 20_000;
+const portCount = 12_000;
+const givenPorts = new Set<number>();
+
+/** Ports that nobody listens on, none of them given before in this run. */
 export async function freePorts(count: number): Promise<number[]> {
-  const listeners = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const listener = createServer();
-      await new Promise<void>((resolve) => listener.listen(0, host, resolve));
-      return listener;
-    }),
-  );
-  return await Promise.all(
-    listeners.map(async (listener) => {
-      const address = listener.address();
-      await new Promise((resolve) => listener.close(resolve));
-      if (address === null || typeof address === "string") throw new Error("no port was given");
-      return address.port;
-    }),
-  );
+  const ports: number[] = [];
+  while (ports.length < count) {
+    const port = firstPort + Math.floor(Math.random() * portCount);
+    if (givenPorts.has(port) || !(await isFree(port))) continue;
+    givenPorts.add(port);
+    ports.push(port);
+  }
+  return ports;
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const listener = createServer();
+  return await new Promise((resolve) => {
+    listener.once("error", () => resolve(false));
+    listener.listen(port, host, () => listener.close(() => resolve(true)));
+  });
 }
 
 /** Runs a composed script as a host would. @throws what it wrote, when it fails */
