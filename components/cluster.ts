@@ -3,6 +3,8 @@ import { isAbsolute } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import type { Connection } from "../providers/dynamic/engine/session";
 import { at } from "../providers/dynamic/engine/server";
+import { database as databaseKind } from "../providers/dynamic/database";
+import { nodes } from "../providers/dynamic/nodes";
 import type { TransferMode } from "../providers/dynamic/nodes/drain";
 import { RevocationList } from "../providers/dynamic/revocation-list";
 import { Role } from "../providers/dynamic/role";
@@ -53,10 +55,17 @@ export interface CitusClusterArgs {
   /** Networks from which roles may log in with a password. @default [] */
   readonly clientNetworks?: readonly string[];
   /**
-   * Folder on the machine that Pulumi runs on for the client certificates that the connection strings name. Absolute.
-   * @default - `~/.pulumi-citus/<project>-<stack>/<name>-connections/clients`
+   * Folder on the machine that Pulumi runs on for the client certificates that the connection strings name. Absolute. The default depends on
+   * the home folder: name one where several machines or users run the same stack.
+   * @default - `~/.pulumi-citus/<project>-<stack>-<name>-connections`
    */
   readonly clientFolder?: string;
+  /** How long the authority and the operator's certificate are valid. Unit: days. Range: 2 to 36500. Changing it issues everything anew. @default 3650 */
+  readonly authorityValidityDays?: number;
+  /** How long the certificates of nodes and login roles are valid. Unit: days. Range: 2 to 397. Changing it issues them anew. @default 397 */
+  readonly nodeValidityDays?: number;
+  /** How long before its end an `up` renews a certificate. Unit: days. Range: 1 to less than `nodeValidityDays`. @default 30 */
+  readonly earlyRenewalDays?: number;
   /** PostgreSQL's major version. @default - the newest that is installed */
   readonly postgresVersion?: number;
   /** Citus' version, such as "13.2". @default - what is installed */
@@ -92,7 +101,11 @@ export class CitusCluster extends pulumi.ComponentResource {
       { extensions, postgresVersion: args.postgresVersion, citusVersion: args.citusVersion },
       child,
     );
-    const certificates = new Certificates(`${name}-certificates`, { nodes: hosts, loginRoles }, child);
+    const certificates = new Certificates(
+      `${name}-certificates`,
+      { nodes: hosts, loginRoles, ...validityOf(args) },
+      child,
+    );
     const revocationList = new RevocationList(
       `${name}-revocation-list`,
       {
@@ -193,6 +206,10 @@ export function checkCluster(args: CitusClusterArgs): readonly Problem[] {
     found.map((problem) => ({ path: problem.path === "" ? path : `${path}.${problem.path}`, reason: problem.reason }));
   const one = (path: string, reason: string | undefined) => (reason === undefined ? [] : [{ path, reason }]);
   const known = { preload: preloadLibraries(extensionsOf(args), preload), postgresVersion: args.postgresVersion };
+  const field = <Value>(path: string, value: Value | undefined, check?: (known: NonNullable<Value>) => unknown) => {
+    const reason = value === undefined || value === null ? undefined : check?.(value);
+    return typeof reason === "string" ? [{ path, reason }] : [];
+  };
   const networks = (name: "operatorNetworks" | "clientNetworks") =>
     (args[name] ?? []).flatMap((text, index) => one(`${name}[${String(index)}]`, networkProblem(text)));
   return [
@@ -200,7 +217,11 @@ export function checkCluster(args: CitusClusterArgs): readonly Problem[] {
     ...(needsWorkers
       ? [{ path: "hosts.workers", reason: "must have at least one worker, or set coordinatorHoldsShards: true" }]
       : []),
-    ...checkCertificates({ nodes: {}, loginRoles }),
+    ...checkCertificates({ nodes: {}, loginRoles, ...validityOf(args) }),
+    // The kinds know their own ranges; asked here, nothing is touched before.
+    ...field("transferMode", args.transferMode, nodes.fields.transferMode.check),
+    ...field("drainTimeoutSeconds", args.drainTimeoutSeconds, nodes.fields.drainTimeoutSeconds.check),
+    ...preload.flatMap((library, index) => one(`preload[${String(index)}]`, libraryProblem(library))),
     ...Object.entries(databases).flatMap(([database, spec]) => [
       ...one(`databases[${JSON.stringify(database)}]`, checkDatabaseName(database)),
       ...Object.keys(spec.extensions ?? {}).flatMap((extension) =>
@@ -209,6 +230,7 @@ export function checkCluster(args: CitusClusterArgs): readonly Problem[] {
           extension === "citus" ? "is in every database already; leave it out" : checkExtensionName(extension),
         ),
       ),
+      ...field(`databases.${database}.onDelete`, spec.onDelete, databaseKind.fields.onDelete.check),
       ...one(
         `databases.${database}.owner`,
         spec.owner === undefined || spec.owner === "postgres" || loginRoles.includes(spec.owner)
@@ -230,6 +252,18 @@ export function checkCluster(args: CitusClusterArgs): readonly Problem[] {
     ),
   ];
 }
+
+/** A list is written with commas, and citus is always its first. */
+const libraryProblem = (library: string) =>
+  /^[A-Za-z0-9_$./-]+$/.test(library) && library !== "citus"
+    ? undefined
+    : `${JSON.stringify(library)} is not the name of one library besides citus, which is always loaded first`;
+
+const validityOf = ({ authorityValidityDays, nodeValidityDays, earlyRenewalDays }: CitusClusterArgs) => ({
+  authorityValidityDays,
+  nodeValidityDays,
+  earlyRenewalDays,
+});
 
 function refuse(name: string, problems: readonly Problem[]): void {
   // Only this error shows its whole text and nothing else.

@@ -1,5 +1,5 @@
 /** Connections: connection strings for psql and node-postgres, and the client files that they name. Last stage of the flow.
- *  The files are written on the machine that Pulumi runs on; `up` on another machine writes them there. */
+ *  The files are written on the machine that runs the `up` that issues them, and nowhere else. */
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
@@ -18,6 +18,7 @@ export interface ConnectionsArgs {
   readonly databases: readonly string[];
   /**
    * Folder of the client files: `ca.crt`, and `.crt` and `.key` per role. Absolute. Changing it writes them there and leaves the former ones.
+   * The default depends on the home folder: name one where several machines or users run the same stack.
    * @default - `~/.pulumi-citus/<project>-<stack>-<name>`
    */
   readonly folder?: string;
@@ -92,7 +93,7 @@ function writeFiles(
   clients: Readonly<Record<string, KeyPair>>,
   parent: pulumi.Resource,
 ): pulumi.Output<unknown> {
-  const shell = localShell({ files: [], values: { CLIENT_FOLDER: folder } });
+  const shell = localShell({ files: ["components/connections/client-files.sh"], values: { CLIENT_FOLDER: folder } });
   const step = (
     child: string,
     file: string,

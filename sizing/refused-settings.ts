@@ -23,6 +23,7 @@ const mustNotBeZero =
 
 const certificates = managed("the cluster's own certificates are always used");
 const hostFile = managed("the host's data folder and files are given where the host is described");
+const log = managed("the host's log file is where a configuration proves that the server has taken it");
 const tlsFloor: Refusal = (value) =>
   value === "" || value.toLowerCase() === "tlsv1.3"
     ? undefined
@@ -46,6 +47,15 @@ export const refusedSettings: ReadonlyMap<string, Refusal> = new Map<string, Ref
   ["config_file", hostFile],
   ["external_pid_file", hostFile],
   ["unix_socket_directories", hostFile],
+  ["logging_collector", log],
+  ["log_destination", log],
+  [
+    "log_min_messages",
+    (value) =>
+      ["fatal", "panic"].includes(value.toLowerCase())
+        ? `must be log or lower, got "${value}": ${log("", undefined) ?? ""}`
+        : undefined,
+  ],
   ["ssl_cert_file", certificates],
   ["ssl_key_file", certificates],
   ["ssl_ca_file", certificates],

@@ -1,5 +1,4 @@
 # Removes one role's certificate and key. Values: CLIENT_FOLDER, CLIENT.
 # shellcheck shell=bash
-set -euo pipefail
-rm -f -- "$CLIENT_FOLDER/$CLIENT".{crt,key} "$CLIENT_FOLDER/.$CLIENT".{crt,key}.new
+rm -f -- "$CLIENT_FOLDER/$CLIENT".{crt,key} "$CLIENT_FOLDER/.$CLIENT".{crt,key}.*
 printf 'removed %s\n' "$CLIENT_FOLDER/$CLIENT.crt"

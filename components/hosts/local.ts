@@ -17,7 +17,7 @@ export interface LocalHostArgs {
 
 /** Arguments of {@link localHosts}. Plain values, so that they can be checked before anything is made. */
 export interface LocalHostTargetArgs {
-  /** Folder that holds one folder per host. Absolute; at most 80 bytes, since Unix sockets lie in it. It is made if missing. */
+  /** Folder that holds one folder per host. Absolute and short: the path of a Unix socket in it, `<folder>/<key>/.s.PGSQL.<port>`, has at most 107 bytes. It is made if missing. */
   readonly folder: string;
   /** The coordinator. */
   readonly coordinator: LocalHostArgs;

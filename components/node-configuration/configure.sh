@@ -2,8 +2,6 @@
 # asks for it. Prints which. Values: ADDRESS, PORT, SETTINGS, HBA, IDENT (PostgreSQL 16 and newer), IDENT_15,
 # NODE_CONNINFO, CA, CERTIFICATE, PRIVATE_KEY, REVOCATION_LIST. Sources: postgresql.org/docs, Citus' shared_library_init.c
 # shellcheck shell=bash disable=SC2016,SC2153 # inner scripts get words as arguments; values come in capitals
-# A variable that the caller exported keeps that mark when a script assigns to it.
-export -n PRIVATE_KEY
 need_postgres
 as_postgres test -s "$DATA/PG_VERSION" || fail "$DATA holds no PostgreSQL cluster"
 

@@ -4,6 +4,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { Problem } from "../../sizing/problem";
 import type { Kind, Resolved } from "./engine/kind";
 import { DynamicResource } from "./engine/resource";
+import { equal } from "./engine/rules";
 import { readAuthority, readCertificate, signRevocationList } from "./revocation-list/signing";
 
 /** What the list follows from. */
@@ -81,7 +82,12 @@ export function planRevocation(
   const revokedNow = [...known, ...former]
     .filter(({ key, serial }) => gone.includes(key) && !old.revoked.some((revoked) => revoked.serial === serial))
     .map(({ key, serial }) => ({ key, serial, revokedAt: now.toISOString() }));
-  return { revoked: [...old.revoked, ...revokedNow], renewed: known.filter(({ key }) => !gone.includes(key)) };
+  // A key that is back with the same certificate never left: its removal did not come to an end.
+  const present = new Set(Object.values(i.certificates).map((pem) => identityOf(pem).serial));
+  return {
+    revoked: [...old.revoked, ...revokedNow].filter(({ serial }) => !present.has(serial)),
+    renewed: known.filter(({ key }) => !gone.includes(key)),
+  };
 }
 
 function identityOf(pem: string): { serial: string; expiresAt: string } {
@@ -139,11 +145,14 @@ export const revocationList: Kind<Inputs, RevocationListState> = {
     const plan = planRevocation(old, i, now);
     const revokedSerials = plan.revoked.map(({ serial }) => serial);
     const sameAuthority = old.authority === i.authority;
-    if (sameAuthority && plan.revoked.length === old.revoked.length)
+    if (sameAuthority && equal(revokedSerials, old.revokedSerials))
       return { initial: old.initial, current: old.current, ...plan, revokedSerials };
     const current = await signRevocationList(i, plan.revoked, now);
-    // Nodes take the first list together with a renewed authority: what was revoked has to be in it.
-    return { initial: sameAuthority ? old.initial : current, current, ...plan, revokedSerials };
+    // Nodes take the first list together with a renewed authority: what was revoked has to be in it, but not who leaves
+    // in this very run, and must be let in until it is drained.
+    const before = plan.revoked.filter(({ serial }) => old.revokedSerials.includes(serial));
+    const initial = sameAuthority ? old.initial : await signRevocationList(i, before, now);
+    return { initial, current, ...plan, revokedSerials };
   },
   delete: async () => {
     // Nothing but state.

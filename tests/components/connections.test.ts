@@ -205,7 +205,14 @@ describe("Connections", () => {
 
 /** Runs one of the component's scripts as the shell would. */
 const script = (name: string, values: Readonly<Record<string, string>>, word = "create") =>
-  runScript(stepText([], {}, { files: [`components/connections/${name}.sh`], values }), word);
+  runScript(
+    stepText(
+      [],
+      {},
+      { files: ["components/connections/client-files.sh", `components/connections/${name}.sh`], values },
+    ),
+    word,
+  );
 
 describe("client files", () => {
   it("are readable by their owner only, are replaced as a whole, and go without what others put there", async () => {

@@ -149,6 +149,15 @@ describe("RevocationList", () => {
     );
   });
 
+  it("lets a key that is back with the same certificate in again: its removal did not come to an end", async () => {
+    const first = await create(inputs({ "node:a": a, "node:b": b }));
+    const left = await update(first, inputs({ "node:b": b }));
+    assert.deepEqual(left.revokedSerials, [decimal(a)]);
+    const back = await update(left, inputs({ "node:a": a, "node:b": b }));
+    assert.deepEqual([back.revoked, back.revokedSerials], [[], []]);
+    assert.doesNotMatch(openssl("crl", "-in", file("back.crl", back.current), "-noout", "-text"), /Serial Number/);
+  });
+
   it("starts afresh under another authority", async () => {
     const left = await update(await create(inputs({ "node:a": a })), inputs({}));
     const other = await makeAuthority("another");
