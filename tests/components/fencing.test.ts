@@ -98,7 +98,7 @@ describe("Fencing", () => {
       "command:local:Command fencing-coordinator < fencing",
     ]);
     assert.deepEqual(own[0]?.inputs["revokedSerials"], ["7", "9"]);
-    assert.match(String(own[1]?.inputs["stdin"]), /^REVOKED_SERIALS='7 9'$/m);
+    assert.match(String(own[1]?.inputs["stdin"]), /^export -n REVOKED_SERIALS='7 9'$/m);
   });
 
   it("refuses a host without its pg_hba.conf", () => {

@@ -158,7 +158,7 @@ describe("NodeConfiguration", () => {
     assert.deepEqual(a.secretInputs, ["stdin"]);
     assert.equal(a.inputs["create"], "bash -s create");
     assert.equal(a.inputs["addPreviousOutputInEnv"], false);
-    assert.match(String(a.inputs["stdin"]), /^PRIVATE_KEY='key of a'$/m);
+    assert.match(String(a.inputs["stdin"]), /^export -n PRIVATE_KEY='key of a'$/m);
     assert.equal(await pulumi.isSecret(configuration.outcomes["a"] ?? pulumi.secret("")), false);
   });
 

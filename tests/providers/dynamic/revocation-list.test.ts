@@ -45,7 +45,7 @@ describe("RevocationList", () => {
   const create = async (news: ReturnType<typeof inputs>) => stateOf((await subject.create(news)).outs);
   const update = async (olds: ReturnType<typeof inputs>, news: ReturnType<typeof inputs>) =>
     stateOf((await subject.update("id", olds, news)).outs);
-  const reasons = async (news: object) => ((await subject.check({}, news)).failures ?? []).map(({ reason }) => reason);
+  const reasons = async (news: object) => (await subject.check({}, news)).failures.map(({ reason }) => reason);
   const openssl = (...args: string[]) =>
     execFileSync(opensslProgram, args, { cwd: folder, encoding: "utf8", stdio: "pipe" });
   const file = (name: string, text: string) => {
