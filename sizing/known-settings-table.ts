@@ -84,7 +84,6 @@ citus.enable_manual_changes_to_shards|bool|||session||off
 citus.enable_manual_metadata_changes_for_user|string|||reload||
 citus.enable_metadata_sync|bool|||session||on
 citus.enable_non_colocated_router_query_pushdown|bool|||session||off
-citus.enable_outer_joins_with_pseudoconstant_quals_pre_pg17|bool|||session||off
 citus.enable_recurring_outer_join_pushdown|bool|||session||on
 citus.enable_repartition_joins|bool|||session||off
 citus.enable_repartitioned_insert_select|bool|||session||on
@@ -187,11 +186,11 @@ client_connection_check_interval|int|ms|0..2147483647|session||0
 client_encoding|string|||session||SQL_ASCII
 client_min_messages|enum||debug5,debug4,debug3,debug2,debug1,log,notice,warning,error|session||notice
 cluster_name|string|||restart||
-columnar.chunk_group_row_limit|int||1000..100000|session|15|10000
-columnar.compression|enum||none,pglz,lz4,zstd|session|15|zstd
-columnar.compression_level|int||1..19|session|15|3
-columnar.planner_debug_level|enum||debug5,debug4,debug3,debug2,debug1,info,notice,warning,log|session|15|debug3
-columnar.stripe_row_limit|int||1000..10000000|session|15|150000
+columnar.chunk_group_row_limit|int||1000..100000|session||10000
+columnar.compression|enum||none,pglz,lz4,zstd|session||zstd
+columnar.compression_level|int||1..19|session||3
+columnar.planner_debug_level|enum||debug5,debug4,debug3,debug2,debug1,info,notice,warning,log|session||debug3
+columnar.stripe_row_limit|int||1000..10000000|session||150000
 commit_delay|int||0..100000|session||0
 commit_siblings|int||0..1000|session||5
 commit_timestamp_buffers|int|8kB|0..131072|restart|17-18|0
@@ -261,7 +260,7 @@ event_source|string|||restart||PostgreSQL
 event_triggers|bool|||session|17-18|on
 exit_on_error|bool|||session||off
 extension_control_path|string|||session|18|$system
-extension_destdir|string|||session|15|
+extension_destdir|string|||session|15-17|
 external_pid_file|string|||restart||
 extra_float_digits|int||-15..3|session||1
 file_copy_method|enum||copy,clone|session|18|copy

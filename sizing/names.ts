@@ -30,6 +30,16 @@ export function checkRoleName(name: string): string | undefined {
   return identifierProblem(name);
 }
 
+/** Why the name is refused for a role that exists, or undefined: as {@link checkRoleName}, but PostgreSQL's own roles (`pg_monitor`) are accepted. */
+export function checkExistingRoleName(name: string): string | undefined {
+  return name.startsWith("pg_") ? identifierProblem(name) : checkRoleName(name);
+}
+
+/** Why the name is refused for a schema, table or another object that exists, or undefined: PostgreSQL would cut it, or it cannot be printed. */
+export function checkObjectName(name: string): string | undefined {
+  return identifierProblem(name);
+}
+
 /** Why the name is refused for an extension, or undefined: it is part of a file name on the server. */
 export function checkExtensionName(name: string): string | undefined {
   const reason = identifierProblem(name);

@@ -1,8 +1,11 @@
 /** Settings that this package manages, and values that would break a Citus cluster or lose its data: for each the reason and what to do instead. */
 import type { Problem } from "./problem";
 
+/** What gets settings: a server as a whole, or sessions in a database or of a role. */
+export type SettingScope = "server" | "database" | "role";
+
 /** Why this value is refused, or undefined. Gets the text and the boolean that the server reads from it. */
-type Refusal = (value: string, on: boolean | undefined) => string | undefined;
+type Refusal = (value: string, on: boolean | undefined, scope: SettingScope) => string | undefined;
 
 const managed =
   (instead: string): Refusal =>
@@ -53,7 +56,7 @@ export const refusedSettings: ReadonlyMap<string, Refusal> = new Map<string, Ref
     "log_min_messages",
     (value) =>
       ["fatal", "panic"].includes(value.toLowerCase())
-        ? `must be log or lower, got "${value}": ${log("", undefined) ?? ""}`
+        ? `must be log or lower, got "${value}": ${log("", undefined, "server") ?? ""}`
         : undefined,
   ],
   ["ssl_cert_file", certificates],
@@ -81,7 +84,13 @@ export const refusedSettings: ReadonlyMap<string, Refusal> = new Map<string, Ref
   ["full_page_writes", mustBeOn("a crash could leave torn pages; for less WAL use wal_compression=on")],
   ["zero_damaged_pages", mustBeOff("it deletes rows of damaged pages")],
   ["ignore_checksum_failure", mustBeOff("it hides damaged data and copies it to other nodes")],
-  ["default_transaction_read_only", mustBeOff("Citus could not write its metadata; set it per role instead")],
+  [
+    "default_transaction_read_only",
+    (value, on, scope) =>
+      scope === "role"
+        ? undefined
+        : mustBeOff("Citus could not write its metadata; set it per role instead")(value, on, scope),
+  ],
   ["citus.enable_ddl_propagation", mustBeOn("nodes would drift apart; turn it off in single sessions instead")],
   ["citus.enable_metadata_sync", mustBeOn("workers would miss changes; turn it off in single sessions instead")],
   [

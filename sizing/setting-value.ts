@@ -1,6 +1,7 @@
 /** Would the server take this text as the value of that setting? Follows parse_int, parse_real, parse_bool and config_enum_lookup_by_name.
  *  Source: https://github.com/postgres/postgres/blob/REL_17_STABLE/src/backend/utils/misc/guc.c */
 import type { KnownSetting, SettingUnit } from "./known-settings";
+import { listElements } from "./setting-list";
 
 // Units in bytes and in milliseconds. Upper and lower case matter to the server.
 const bytes: Readonly<Record<string, number>> = { B: 1, kB: 2 ** 10, MB: 2 ** 20, GB: 2 ** 30, TB: 2 ** 40 };
@@ -28,6 +29,27 @@ export function settingValueProblem(setting: KnownSetting, value: string, postgr
   }
 }
 
+/** Would the server read both texts as one value? Text that it refuses is compared as it is. */
+export function sameSettingValue(setting: KnownSetting, one: string, other: string): boolean {
+  return one === other || meaning(setting, one) === meaning(setting, other);
+}
+
+function meaning(setting: KnownSetting, value: string): string | number | boolean {
+  switch (setting.type) {
+    case "bool":
+      return settingBoolean(value) ?? value;
+    case "enum":
+      return enumValue(setting.values, value) ?? value;
+    case "int":
+    case "real":
+      return settingNumber(setting, value) ?? value;
+    case "string": {
+      const elements = listElements(setting.name, value);
+      return elements === undefined ? value : JSON.stringify(elements);
+    }
+  }
+}
+
 /** The boolean that the server reads: on, off, 1, 0 and every start of true, false, yes, no, in any case; undefined for other text. */
 export function settingBoolean(value: string): boolean | undefined {
   const word = value.toLowerCase();
@@ -38,26 +60,45 @@ export function settingBoolean(value: string): boolean | undefined {
 }
 
 function enumProblem(values: readonly string[], value: string): string | undefined {
-  const word = value.toLowerCase();
-  if (values.some((known) => known.toLowerCase() === word)) return undefined;
-  // Spellings that the server accepts and does not list.
-  const isSwitch = values.includes("on") && values.includes("off");
-  if (isSwitch && ["true", "yes", "1", "false", "no", "0"].includes(word)) return undefined;
-  if (values.includes("debug2") && word === "debug") return undefined;
+  if (enumValue(values, value) !== undefined) return undefined;
   return `must be one of ${values.map((known) => (known === "" ? '""' : known)).join(", ")}, got ${JSON.stringify(value)}`;
 }
 
-function numberProblem(setting: KnownSetting, value: string, postgresVersion: number): string | undefined {
-  const { name, type, unit } = setting;
+/** The listed value that the server reads, or undefined. */
+function enumValue(values: readonly string[], value: string): string | undefined {
+  const word = value.toLowerCase();
+  const listed = values.find((known) => known.toLowerCase() === word);
+  if (listed !== undefined) return listed;
+  // Spellings that the server accepts and does not list.
+  const isSwitch = values.includes("on") && values.includes("off");
+  if (isSwitch && ["true", "yes", "1"].includes(word)) return "on";
+  if (isSwitch && ["false", "no", "0"].includes(word)) return "off";
+  return values.includes("debug2") && word === "debug" ? "debug2" : undefined;
+}
+
+/** The number that the server reads, in the setting's own unit; undefined for text that is none. */
+export function settingNumber(setting: KnownSetting, value: string): number | undefined {
+  const read = readNumber(setting, value);
+  return typeof read === "number" ? read : undefined;
+}
+
+/** The number in the setting's own unit, or why the text is none. */
+function readNumber({ type, unit }: KnownSetting, value: string): number | string {
   const parsed = /^\s*([+-]?(?:0[xX][\da-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?))\s*(\S*)\s*$/.exec(value);
-  if (parsed === null) return `must be a number, got ${JSON.stringify(value)}`;
+  if (parsed === null) return "must be a number";
   const [, digits = "", suffix = ""] = parsed;
   // strtol takes a leading zero as octal and stops before an 8 or 9.
-  if (type === "int" && /^[+-]?0\d*[89]\d*$/.test(digits)) return `must not begin with 0, got ${JSON.stringify(value)}`;
+  if (type === "int" && /^[+-]?0\d*[89]\d*$/.test(digits)) return "must not begin with 0";
   const factor = unitFactor(unit, suffix);
-  if (typeof factor === "string") return `${factor}, got ${JSON.stringify(value)}`;
+  if (typeof factor === "string") return factor;
   const exact = numberOf(digits, type) * factor;
-  const number = type === "int" ? roundHalfToEven(exact) : exact;
+  return type === "int" ? roundHalfToEven(exact) : exact;
+}
+
+function numberProblem(setting: KnownSetting, value: string, postgresVersion: number): string | undefined {
+  const { name, unit } = setting;
+  const number = readNumber(setting, value);
+  if (typeof number === "string") return `${number}, got ${JSON.stringify(value)}`;
   const { newerRange } = setting;
   const range = newerRange !== undefined && postgresVersion >= newerRange.first ? newerRange : setting.range;
   if (range !== undefined && (number < range.min || number > range.max)) {

@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { knownSettings } from "../../sizing/known-settings";
 import { nearest } from "../../sizing/nearest";
+import { listElements, listProblem } from "../../sizing/setting-list";
 import { settingValueProblem } from "../../sizing/setting-value";
-import { checkSettings } from "../../sizing/settings";
+import { checkSettings, sameSetting, settingInForce } from "../../sizing/settings";
 
 const reasonOf = (name: string, value: string, context: Parameters<typeof checkSettings>[2] = {}) => {
   const [first, ...others] = checkSettings({ [name]: value }, "settings", context);
@@ -161,6 +162,98 @@ describe("checkSettings", () => {
         const index = at % name.length;
         const slip = `${name.slice(0, index)}#${name.slice(index + 1)}`;
         return suggestion(slip) !== undefined && nearest(slip, names) !== undefined;
+      }),
+    );
+  });
+});
+
+describe("checkSettings of a database or a role", () => {
+  const of = (scope: "database" | "role", name: string, value: string) => reasonOf(name, value, { scope });
+
+  it("takes what a session can set, and nothing else", () => {
+    for (const { name, inForce, builtIn } of knownSettings.values()) {
+      if (inForce === "fixed") continue;
+      const reason = of("database", name, builtIn);
+      if (inForce !== "session")
+        assert.match(reason ?? "", /cannot be set for a database; set it for the servers/, name);
+      else assert.doesNotMatch(reason ?? "", /set it for the servers/, name);
+    }
+  });
+
+  it("lets a role be read-only, since Citus writes its metadata as another one", () => {
+    assert.match(of("database", "default_transaction_read_only", "on") ?? "", /must stay off/);
+    assert.equal(of("role", "default_transaction_read_only", "on"), undefined);
+  });
+});
+
+describe("checkSettings where nobody knows which libraries are loaded", () => {
+  it("takes settings of any library, but no slip in a name of ours", () => {
+    assert.equal(reasonOf("app.tenant", "7", { preload: "any" }), undefined);
+    assert.match(reasonOf("citsu.shard_count", "7", { preload: "any" }) ?? "", /did you mean "citus.shard_count"/);
+    assert.match(reasonOf("app.a.b", "7", { preload: "any" }) ?? "", /is not a setting/);
+  });
+});
+
+describe("sameSetting", () => {
+  const rows: readonly (readonly [string, string, string, boolean])[] = [
+    ["work_mem", "64MB", "65536", true],
+    ["work_mem", "64MB", "64 MB", true],
+    ["work_mem", "64MB", "64kB", false],
+    ["statement_timeout", "5min", "300s", true],
+    ["random_page_cost", "1.10", "1.1", true],
+    ["jit", "off", "FALSE", true],
+    ["jit", "off", "on", false],
+    ["synchronous_commit", "on", "yes", true],
+    ["wal_level", "Logical", "logical", true],
+    ["search_path", '"$user", public', '"$user",Public', true],
+    ["search_path", '"Public"', "public", false],
+    ["search_path", "", '""', true],
+    ["log_line_prefix", "a", "A", false],
+    ["app.tenant", "1", "01", false],
+    ["work_mem", "8EB", "8EB", true],
+    ["work_mem", "8EB", "9EB", false],
+  ];
+  for (const [name, one, other, expected] of rows)
+    it(`${expected ? "takes" : "does not take"} ${name} ${one} for ${other}`, () =>
+      assert.equal(sameSetting(name, one, other), expected));
+});
+
+describe("settingInForce", () => {
+  it("knows restart, connection and reload; what it does not know needs a reload", () => {
+    assert.deepEqual(["max_connections", "log_connections", "work_mem", "app.tenant"].map(settingInForce), [
+      "restart",
+      "connection",
+      "reload",
+      "reload",
+    ]);
+  });
+});
+
+describe("listElements", () => {
+  const rows: readonly (readonly [string, string, readonly string[] | undefined])[] = [
+    ["search_path", '"$user", Public', ["$user", "public"]],
+    ["search_path", '"a ""b"", c",d', ['a "b", c', "d"]],
+    ["search_path", ' "A" , b ', ["A", "b"]],
+    ["search_path", "", []],
+    ["search_path", '""', []],
+    ["session_preload_libraries", "$libdir/Plugins/a b, c", ["$libdir/Plugins/a b", "c"]],
+    ["search_path", '"a', undefined],
+    ["search_path", "a,,b", undefined],
+    ["search_path", "a b", undefined],
+    ["search_path", 'a"b"', undefined],
+    ["DateStyle", "ISO, DMY", undefined],
+  ];
+  for (const [name, text, expected] of rows)
+    it(`reads ${name} ${JSON.stringify(text)}`, () => {
+      assert.deepEqual(listElements(name, text), expected);
+      if (name !== "DateStyle") assert.equal(listProblem(name, text) === undefined, expected !== undefined);
+    });
+
+  it("gives back every name that is quoted", () => {
+    const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
+    fc.assert(
+      fc.property(fc.array(fc.string({ minLength: 1 })), (names) => {
+        assert.deepEqual(listElements("search_path", names.map(quoted).join(", ")), names);
       }),
     );
   });
