@@ -1,23 +1,62 @@
 /** Preflight: what a host is like, and everything that would keep it from carrying a node, before any host is changed.
  *  Runs preflight.sh, which only reads. No server is asked; no lock. PostgreSQL 15 or newer. */
-import { spawn } from "node:child_process";
 import type * as pulumi from "@pulumi/pulumi";
 import type { Context, Kind } from "./engine/kind";
 import { DynamicResource } from "./engine/resource";
-import { composeScript } from "./engine/script";
+import { composeScript, type ScriptValues } from "./engine/script";
+import { checkSshAddress, type SshAddress } from "./engine/ssh";
+import { aptValues, citusMinor, type AptPackages } from "./preflight/apt";
+import { clockProblems, clockSkewSeconds } from "./preflight/clock";
+import { runHere, runThere } from "./preflight/script-run";
 
 /** How to reach the host, and where its server lives there. */
-export interface PreflightTarget {
-  /** A server process of this machine. */
-  readonly local: {
-    /** Folder that holds one folder per host. */
-    readonly folder: string;
-    /** Operating-system user of the server. */
-    readonly user: string;
-    /** Folder of PostgreSQL's programs. @default - as found on the host */
-    readonly bin?: string;
-  };
+export type PreflightTarget =
+  | {
+      /** A server process of this machine. */
+      readonly local: {
+        /** Folder that holds one folder per host. */
+        readonly folder: string;
+        /** Operating-system user of the server. */
+        readonly user: string;
+        /** Folder of PostgreSQL's programs. @default - as found on the host */
+        readonly bin?: string;
+      };
+    }
+  | {
+      /** A machine that exists. */
+      readonly ssh: {
+        /** Where to log in: as root, or as a user with rights by sudo; what is missing is told with the lines for sudoers. */
+        readonly address: SshAddress;
+        /** Operating-system user of the server. */
+        readonly user: string;
+        /** Name of the cluster in the sense of Debian's postgresql-common. */
+        readonly cluster: string;
+        /** Looks whether these packages can be installed there, and at no server. @default - they are there, and PostgreSQL is looked at */
+        readonly install?: AptPackages;
+        /** Settings of the operating system are written there, which its memory has to allow. @default - none are */
+        readonly tune?: PromisedMemory;
+        /** Will it get a firewall of ours, by nftables? @default false */
+        readonly firewall?: boolean;
+      };
+    };
+
+/** Memory of a machine with vm.overcommit_memory = 2, which refuses what was not promised. */
+export interface PromisedMemory {
+  /** vm.overcommit_ratio. Unit: % of RAM. */
+  readonly overcommitRatio: number;
+  /** What its server asks for at the start. Unit: MiB. */
+  readonly serverMiB: number;
 }
+
+/** Values of overcommit.sh. */
+export const memoryValues = ({ overcommitRatio, serverMiB }: PromisedMemory): ScriptValues => ({
+  OVERCOMMIT_RATIO: String(overcommitRatio),
+  SERVER_MIB: String(serverMiB),
+});
+
+/** What of the target says where the server's data is, for people. */
+const dataPlace = (target: PreflightTarget, host: string) =>
+  "local" in target ? `${target.local.folder}/${host}/data` : `/var/lib/postgresql/*/${target.ssh.cluster}`;
 
 /** Arguments of {@link Preflight}. */
 export interface PreflightArgs {
@@ -37,6 +76,8 @@ export interface PreflightArgs {
   readonly citusVersion?: pulumi.Input<string>;
   /** Pairs that may be used, "<PostgreSQL major>/<Citus major.minor>". @default - any */
   readonly supported?: pulumi.Input<string[]>;
+  /** Addresses of the cluster's hosts by key, where their facts are compared. Changing it looks again, so that all facts are of one time. @default - nothing is compared */
+  readonly nodes?: pulumi.Input<Record<string, pulumi.Input<string>>>;
   /** The host's data goes with it. Only decides what the delete says. */
   readonly deleteData: pulumi.Input<boolean>;
 }
@@ -51,40 +92,89 @@ export interface PreflightInputs {
   readonly postgresVersion?: number;
   readonly citusVersion?: string;
   readonly supported?: readonly string[];
+  readonly nodes?: Readonly<Record<string, string>>;
   readonly deleteData: boolean;
 }
 
+/** Everything wrong with the way to the host. */
+const checkTarget = (target: PreflightTarget) =>
+  "ssh" in target
+    ? checkSshAddress(target.ssh.address).map(({ path, reason }) => ({ path: `ssh.address.${path}`, reason }))
+    : undefined;
+
 /** What the host was like when it was looked at. */
 export interface PreflightState {
-  /** Facts by name: os, postgresVersion, bin, citusVersion, knowsOutputPluginLibraries, freeDiskMiB, data, port. */
+  /** Facts by name: os, postgresVersion, bin, citusVersion, knowsOutputPluginLibraries, freeDiskMiB, data, port, packages, clockSkewSeconds. */
   readonly facts: Readonly<Record<string, string>>;
 }
-
-const deadlineSeconds = 60;
 
 /** Looks at the host. @throws one error with every problem */
 async function look(inputs: PreflightInputs, context: Context): Promise<PreflightState> {
   context.progress(`looks at host "${inputs.host}"`);
-  const { facts, problems } = parseReport(await runScript(preflightScript(inputs), inputs.host));
-  if (problems.length > 0) throw unusable(inputs.host, problems);
-  return { facts };
+  const script = preflightScript(inputs);
+  const began = Date.now();
+  const run = "ssh" in inputs.target ? runThere(inputs.target.ssh.address, script) : runHere(script);
+  const output = await run.catch((cause: unknown) => {
+    throw unusable(inputs.host, [cause instanceof Error ? cause.message : String(cause)]);
+  });
+  const { facts, problems } = parseReport(output);
+  const { clock, ...others } = facts;
+  const skew = clockSkewSeconds(Number(clock), began, Date.now());
+  const all = [...problems, ...clockProblems(skew)];
+  if (all.length > 0) throw unusable(inputs.host, all);
+  return { facts: { ...others, clockSkewSeconds: String(skew) } };
 }
 
 /** The script with its values. */
-export function preflightScript({ host, target: { local }, ...inputs }: PreflightInputs): string {
-  return composeScript(["components/hosts/local.sh", "components/node-configuration/preflight.sh"], {
+export function preflightScript({ host, target, ...inputs }: PreflightInputs): string {
+  const { prelude, look, values } = preludeOf(target);
+  return composeScript(["components/hosts/server.sh", ...prelude, ...look], {
+    ...values,
     KEY: host,
-    FOLDER: local.folder,
-    OS_USER: local.user,
-    PG_BIN: local.bin ?? "",
     ADDRESS: inputs.address,
     PORT: String(inputs.port),
     EXTENSIONS: inputs.extensions.join(" "),
     POSTGRES_VERSION: inputs.postgresVersion === undefined ? "" : String(inputs.postgresVersion),
-    // The control file's version has no patch number.
-    CITUS_VERSION: (inputs.citusVersion ?? "").split(".").slice(0, 2).join("."),
+    CITUS_VERSION: citusMinor(inputs.citusVersion),
     SUPPORTED: (inputs.supported ?? []).join(" "),
   });
+}
+
+/** The prelude of every script there, what only that kind of host is looked at for besides, and their values. */
+export function preludeOf(target: PreflightTarget): {
+  readonly prelude: readonly string[];
+  readonly look: readonly string[];
+  readonly values: ScriptValues;
+} {
+  const report = "components/hosts/report.sh";
+  const look = "components/node-configuration/preflight.sh";
+  if ("local" in target) {
+    const { folder, user, bin } = target.local;
+    const values = { FOLDER: folder, OS_USER: user, PG_BIN: bin ?? "" };
+    return { prelude: ["components/hosts/local.sh"], look: [report, look], values };
+  }
+  const { user, cluster, install, tune, firewall } = target.ssh;
+  const machine = "components/hosts/preflight-machine.sh";
+  const looks =
+    install === undefined
+      ? [look, machine, "components/hosts/preflight-ssh-host.sh"]
+      : [machine, "components/hosts/apt-sources.sh", "components/hosts/preflight-packages.sh"];
+  return {
+    prelude: ["components/hosts/ssh.sh"],
+    look: [
+      ...["root-commands.sh", "package-commands.sh", "overcommit.sh"].map((script) => `components/hosts/${script}`),
+      report,
+      ...looks,
+    ],
+    values: {
+      ...(install === undefined ? { INSTALL: "no", PACKAGES: "" } : aptValues(install)),
+      FIREWALL: firewall === true ? "nftables" : "none",
+      TUNE: tune === undefined ? "no" : "yes",
+      ...(tune === undefined ? {} : memoryValues(tune)),
+      CLUSTER: cluster,
+      OS_USER: user,
+    },
+  };
 }
 
 /** Facts by name, and problems, of the script's output. */
@@ -101,46 +191,29 @@ export function parseReport(output: string): { facts: Record<string, string>; pr
 const unusable = (host: string, problems: readonly string[]) =>
   new Error(problems.map((problem) => `cannot use host "${host}": ${problem}`).join("\n"));
 
-function runScript(script: string, host: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    // A group of its own, so that the deadline ends what the script started too.
-    const bash = spawn("bash", ["-s"], { detached: true, stdio: ["pipe", "pipe", "pipe"] });
-    let output = "";
-    let errors = "";
-    const timer = setTimeout(() => {
-      if (bash.pid !== undefined) process.kill(-bash.pid, "SIGKILL");
-      reject(unusable(host, [`it did not answer within ${deadlineSeconds} s`]));
-    }, deadlineSeconds * 1000);
-    bash.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
-    bash.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()));
-    // A script that ends early closes its input; its exit code says why.
-    bash.stdin.on("error", () => undefined);
-    bash.on("error", (error) => {
-      clearTimeout(timer);
-      reject(unusable(host, [`bash cannot be run: ${error.message}`]));
-    });
-    bash.on("close", (code) => {
-      clearTimeout(timer);
-      if (code === 0) resolve(output);
-      else reject(unusable(host, [`looking at it failed: ${errors.trim().slice(-1000)}`]));
-    });
-    bash.stdin.end(script);
-  });
+/** Data is never left behind for an empty place of the same key: the cluster would lose its shards. */
+function refuseMove(old: PreflightInputs & PreflightState, inputs: PreflightInputs, { facts }: PreflightState): void {
+  if (packagesOf(inputs) !== undefined) return;
+  if (facts["data"]?.startsWith("cluster") === true) return;
+  const [from, to] = [dataPlace(old.target, inputs.host), dataPlace(inputs.target, inputs.host)];
+  if (from !== to) {
+    const move = `stop the server, move ${from} to ${to}, then run again`;
+    throw unusable(inputs.host, [`its data goes from ${from} to ${to}, where there is none; ${move}`]);
+  }
+  if (JSON.stringify(machineOf(old)) === JSON.stringify(machineOf(inputs))) return;
+  const replace = "to replace a machine, add the new one under another key and take this key out";
+  throw unusable(inputs.host, [`the machine at ${inputs.address} holds no data of it; ${replace}`]);
 }
 
-/** A folder that holds data is never left behind for an empty one of the same address: the cluster would lose its shards. */
-function refuseMove(old: PreflightInputs & PreflightState, inputs: PreflightInputs, { facts }: PreflightState): void {
-  const [from, to] = [old.target.local.folder, inputs.target.local.folder];
-  if (from === to || facts["data"]?.startsWith("cluster") === true) return;
-  const move = `stop the server, move ${from}/${inputs.host} to ${to}/${inputs.host}, then run again`;
-  throw unusable(inputs.host, [`its folder changes from ${from} to ${to}, which holds no data of it; ${move}`]);
-}
+const packagesOf = ({ target }: PreflightInputs) => ("ssh" in target ? target.ssh.install : undefined);
+
+const machineOf = ({ target, address }: PreflightInputs) => ("ssh" in target ? [address, target.ssh.address.host] : []);
 
 export const preflight: Kind<PreflightInputs, PreflightState> = {
   type: "Preflight",
   fields: {
     host: { onChange: "replace" },
-    target: { onChange: "update" },
+    target: { onChange: "update", secret: true, check: checkTarget },
     address: { onChange: "update" },
     port: { onChange: "update" },
     extensions: {
@@ -153,6 +226,7 @@ export const preflight: Kind<PreflightInputs, PreflightState> = {
     postgresVersion: { onChange: "update" },
     citusVersion: { onChange: "update" },
     supported: { onChange: "store" },
+    nodes: { onChange: "update" },
     deleteData: { onChange: "store" },
   },
   outputs: ["facts"],
@@ -165,8 +239,12 @@ export const preflight: Kind<PreflightInputs, PreflightState> = {
   },
   // Facts are of the moment when the host was looked at: looking again on refresh would only bring noise.
   read: (inputs, _context, state) => Promise.resolve(state && { inputs, state }),
-  keeps: ({ host, target, deleteData }) =>
-    deleteData ? undefined : `keeps the data of host "${host}" in ${target.local.folder}/${host}/data`,
+  keeps: (inputs) => {
+    if (packagesOf(inputs) !== undefined) return `keeps the packages of host "${inputs.host}" and their repositories`;
+    return inputs.deleteData
+      ? undefined
+      : `keeps the data of host "${inputs.host}" in ${dataPlace(inputs.target, inputs.host)}`;
+  },
   delete: () => Promise.resolve(),
 };
 
@@ -174,7 +252,9 @@ const notAName = (name: string) => `${JSON.stringify(name)} is not the name of a
 
 /** What a host is like; fails before anything is changed when the host cannot carry a node. */
 export class Preflight extends DynamicResource {
-  /** Facts by name: os, postgresVersion, bin, citusVersion, knowsOutputPluginLibraries, freeDiskMiB, data, port. */
+  /** What the provider serves. */
+  static readonly kind = preflight;
+  /** Facts by name: os, postgresVersion, bin, citusVersion, knowsOutputPluginLibraries, freeDiskMiB, data, port, packages, clockSkewSeconds. */
   declare readonly facts: pulumi.Output<Readonly<Record<string, string>>>;
 
   constructor(name: string, args: PreflightArgs, opts?: pulumi.CustomResourceOptions) {

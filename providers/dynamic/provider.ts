@@ -1,15 +1,14 @@
 /** `pulumi-citus/provider`: what the stub in every stack's state requires. Name and shape never change. */
+import { withConnectionText } from "./engine/connection-text";
 import { provider, type Provider } from "./engine/entry";
 import type { Kind } from "./engine/kind";
 import * as exported from "./index";
 
-const isKind = (value: unknown): value is Kind<object, object> =>
-  typeof value === "object" && value !== null && "fields" in value && "outputs" in value && "read" in value;
-
-const providers = new Map<string, Provider>();
-for (const value of Object.values<unknown>({ ...exported })) {
-  if (isKind(value)) providers.set(value.type, provider(value));
-}
+// Each class names its kind; what the kinds' arguments are, only they know.
+const classes = Object.values({ ...exported }) as readonly { readonly kind: Kind<object, object> }[];
+const providers = new Map<string, Provider>(
+  classes.map((each) => [each.kind.type, withConnectionText(provider(each.kind))]),
+);
 
 /**
  * The provider of one kind, by the name in its type token.

@@ -17,6 +17,7 @@ import {
   type Properties,
 } from "./rules";
 import { connectTo } from "./session";
+import { alone, together } from "./together";
 
 /** What Pulumi's provider process calls; every method is there, and none gives anything untyped. */
 export interface Provider extends dynamic.ResourceProvider {
@@ -44,14 +45,21 @@ export function provider<Inputs extends object, State extends object>(kind: Kind
     const inputs = inputsOf(kind, properties);
     const id = kind.id(inputs);
     const owner = `${verb} ${kind.type} ${id}`;
-    let begun = false as boolean;
-    const context = contextOf(engineLog(properties["logUrn"]), owner, () => (begun = true));
+    let begun = undefined as Properties | undefined;
+    const context = contextOf(
+      engineLog(properties["logUrn"]),
+      owner,
+      (now = {}) => (begun = now),
+      (key, question, ask) =>
+        // A change waits for nobody: it holds the lock.
+        verb === "read" ? together(JSON.stringify(key), question, ask) : alone(question, ask),
+    );
     try {
       if (verb === "read" || kind.lock === undefined) return await work(inputs, context);
       return await withClusterLock(kind.lock(inputs), owner, () => work(inputs, context));
     } catch (cause) {
       const error = operationError(verb, kind.type, id, cause, kind.hints);
-      throw begun ? quiet(new PartialChangeError(error, id, plainJson(partial))) : error;
+      throw begun === undefined ? error : quiet(new PartialChangeError(error, id, plainJson({ ...partial, ...begun })));
     }
   };
 
@@ -110,7 +118,7 @@ export function provider<Inputs extends object, State extends object>(kind: Kind
       const now = { ...properties, ...Object.fromEntries(seen) };
       const log = engineLog(properties["logUrn"]);
       // The CLI names the argument only; which of a hundred settings was changed by hand is what people want to know.
-      for (const line of shownDifferences(kind, argumentsOf(kind, properties), now))
+      for (const line of shownDifferences(kind, argumentsOf(kind, properties), now, found.where))
         log(`changed outside of Pulumi: ${line}`, false);
       return { id, props: outputsOf(kind, now, found.state), inputs: plainJson(argumentsOf(kind, now)) };
     },
@@ -140,9 +148,10 @@ export function provider<Inputs extends object, State extends object>(kind: Kind
   };
 }
 
-function contextOf(log: Log, owner: string, begin: () => void): Context {
+function contextOf(log: Log, owner: string, begin: Context["begin"], asked: Context["together"]): Context {
   return {
     begin,
+    together: asked,
     progress: (message) => {
       // Long work is a job of the cluster: the next run finds it, and must not find us holding the lock.
       if (isAbandoned()) throw new Error("the Pulumi engine that asked for it is gone; run again, it continues there");
@@ -170,28 +179,33 @@ function isAsAsked<Inputs extends object, State>(
     kind,
     Object.fromEntries(refused.map((name) => [name, asked[name]])),
     there,
+    found.where,
     "asked for",
-    "is",
   );
   throw new Error(
     `it exists already and differs: ${lines.join("; ")}. Ask for what is there, or change it there first`,
   );
 }
 
-/** One line per entry that differs, secrets not shown. */
-function shownDifferences<Inputs, State>(
+/** One line per entry that differs, with its node where nodes differ; of a secret only that it differs. */
+function shownDifferences<Inputs extends object, State>(
   kind: Kind<Inputs, State>,
   one: Properties,
   other: Properties,
+  where: Found<Inputs, State>["where"],
   saysOne = "was",
-  saysOther = "is",
 ): readonly string[] {
   const secrets = secretNames(kind);
+  const places: Properties = { ...where };
   const shown = (value: unknown) => (value === undefined ? "absent" : JSON.stringify(value));
-  return Object.keys(one)
-    .filter((name) => !secrets.includes(name))
-    .flatMap((name) => differences(one[name], other[name], name))
-    .map(({ path, one: before, other: after }) => `${path} ${saysOther} ${shown(after)}, ${saysOne} ${shown(before)}`);
+  return Object.keys(one).flatMap((name) => {
+    const place = typeof places[name] === "string" ? ` on ${places[name]}` : "";
+    const found = differences(one[name], other[name], name);
+    if (secrets.includes(name)) return found.length === 0 ? [] : [`${name}${place} is another one (secret)`];
+    return found.map(
+      ({ path, one: before, other: after }) => `${path}${place} is ${shown(after)}, ${saysOne} ${shown(before)}`,
+    );
+  });
 }
 
 /** The state that the operation handed over, or what is there now. */

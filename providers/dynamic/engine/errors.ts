@@ -1,5 +1,6 @@
 /** What a failure means: may it be tried again, and what does the user read. Pure. Texts and classes: Citus 13.2, lc_messages C. */
 import { DatabaseError } from "pg";
+import { SshError } from "./ssh";
 
 /** A statement failed on a server, or the server could not be reached. The message is complete for users; it never holds values of the statement. */
 export class SqlError extends Error {
@@ -39,6 +40,7 @@ const detailHoldsValues = (code: string) => /^(22|23)/.test(code);
 /** A failure of node-postgres as an error that users can read. `notices` are the warnings that came before it. */
 export function sqlError(cause: unknown, server: string, notices: readonly string[] = []): SqlError {
   if (cause instanceof SqlError) return cause;
+  if (cause instanceof SshError) return new SqlError(cause.message, undefined, server, cause.retry, { cause });
   if (cause instanceof DatabaseError) {
     const code = cause.code ?? "XX000";
     const retry = passingCodes.has(code) || passingTexts.some((text) => text.test(cause.message));

@@ -27,6 +27,8 @@ export interface Found<Inputs, State> {
   readonly state: State;
   /** False when a killed run left only a part of it; create then runs again instead of adopting. Default true. */
   readonly complete?: boolean;
+  /** Where an argument was seen that is not the same everywhere: a node's name, told with the difference. */
+  readonly where?: Readonly<Partial<Record<keyof Inputs, string>>>;
 }
 
 /** What an operation may use. */
@@ -40,11 +42,21 @@ export interface Context {
   readonly info: (message: string) => void;
   /**
    * Said before the first change. A failure from here on is remembered in state, so that the next run calls update whatever
-   * the arguments are then: a worker that is back in the map after a drain that gave up is mended.
+   * the arguments are then: a worker that is back in the map after a drain that gave up is mended. `now` are arguments that differ from
+   * the old ones already, since the failed change may have gone that far.
    */
-  readonly begin: () => void;
+  readonly begin: (now?: Readonly<Record<string, unknown>>) => void;
   /** Runs `use` with a session on the server; at most two sessions a server are open at once. */
   readonly connect: <T>(connection: Connection, use: (session: Session) => Promise<T>) => Promise<T>;
+  /**
+   * The answer to a question that others may ask at the same time: during a refresh `ask` gets all that come within a few
+   * milliseconds with the same `key`, and answers them in their order; else it gets this one. The key holds whatever `ask` depends on besides.
+   */
+  readonly together: <Question, Answer>(
+    key: readonly unknown[],
+    question: Question,
+    ask: (questions: readonly Question[]) => Promise<readonly Answer[]>,
+  ) => Promise<Answer>;
 }
 
 interface Base<Inputs, State> {
@@ -54,8 +66,10 @@ interface Base<Inputs, State> {
   readonly fields: Fields<Inputs>;
   /** Names of the outputs that are not arguments. */
   readonly outputs: readonly (keyof State & string)[];
-  /** Rules across arguments; only called when every argument is known and each passed its own check. No network. */
+  /** Rules across arguments; only called when every argument that it reads is known and each passed its own check. No network. */
   readonly check?: (inputs: Inputs) => readonly Problem[];
+  /** The arguments that `check` reads. It is not called while a preview does not know one of them. Default: all. */
+  readonly checkFrom?: readonly (keyof Inputs & string)[];
   /** The resource id: a natural key, without secrets. */
   readonly id: (inputs: Inputs) => string;
   /** The cluster whose topology lock every change takes, or undefined for kinds that touch no server. */

@@ -1,6 +1,6 @@
 /** One change of a cluster at a time: an advisory lock on the coordinator that names its owner. */
 import { SqlError } from "./errors";
-import { connectTo, type Connection } from "./session";
+import { connectTo, placeOf, type Connection } from "./session";
 import { sql } from "./sql";
 
 // Advisory locks belong to a database, so every owner takes it in the one that is always there.
@@ -22,7 +22,7 @@ export async function withClusterLock<T>(
   use: () => Promise<T>,
   waitSeconds = longestWaitSeconds,
 ): Promise<T> {
-  const cluster = `${connection.host}:${String(connection.port)}`;
+  const cluster = placeOf(connection);
   const before = queues.get(cluster) ?? Promise.resolve();
   const run = before.then(() => locked(connection, owner, use, waitSeconds));
   // The next one waits for the end of this one, good or bad.

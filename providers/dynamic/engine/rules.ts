@@ -2,9 +2,10 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Problem } from "../../../sizing/problem";
 import type { Field, Kind } from "./kind";
+import { checkSshAddress, type SshAddress } from "./ssh";
 
-// What the Node provider server receives for a value that a preview does not know (pulumi/pulumi sdk/nodejs/runtime/rpc.ts).
-const unknownValue = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+/** What the Node provider server receives for a value that a preview does not know (pulumi/pulumi sdk/nodejs/runtime/rpc.ts). */
+export const unknownValue = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
 /** Inputs or outputs as they travel: plain JSON by argument name. */
 export type Properties = Readonly<Record<string, unknown>>;
@@ -28,18 +29,36 @@ export function checkInputs<Inputs, State>(kind: Kind<Inputs, State>, inputs: Pr
     .map((name) => ({ path: name, reason: `is not an argument of ${kind.type}; leave it out` }));
   const ofFields = fields.flatMap(([name, field]) => problemsOf(name, field, inputs[name]));
   const problems = [...strange, ...ofFields];
-  if (problems.length > 0 || kind.check === undefined || fields.some(([name]) => isUnknown(inputs[name])))
-    return problems;
-  return kind.check(inputsOf(kind, inputs));
+  if (problems.length > 0) return problems;
+  const known = inputsOf(kind, inputs);
+  const all = fields.map(([name]) => name);
+  const isKnown = (names: readonly string[]) => !names.some((name) => isUnknown(inputs[name]));
+  return [
+    // A component checks arguments before it has a connection to give them.
+    ...("connection" in inputs && isKnown(all) ? tunnelProblems(kind.lock?.(known).tunnel) : []),
+    ...(isKnown(kind.checkFrom ?? all) ? (kind.check?.(known) ?? []) : []),
+  ];
 }
+
+const tunnelProblems = (tunnel: SshAddress | undefined): readonly Problem[] =>
+  tunnel === undefined
+    ? []
+    : checkSshAddress(tunnel).map(({ path, reason }) => ({ path: `connection.tunnel.${path}`, reason }));
 
 function problemsOf(name: string, field: Field<unknown>, value: unknown): readonly Problem[] {
   if (field.check === undefined || isAbsent(value) || isUnknown(value)) return [];
   const found = field.check(value);
   if (found === undefined) return [];
   if (typeof found === "string") return [{ path: name, reason: found }];
-  return found.map(({ path, reason }) => ({ path: path === "" ? name : `${name}.${path}`, reason }));
+  return found.map(({ path, reason }) => ({
+    path: /^$|^\[/.test(path) ? `${name}${path}` : `${name}.${path}`,
+    reason,
+  }));
 }
+
+/** Why the value is no answer to what a delete does, or undefined. Reads after the path. */
+export const checkOnDelete = (value: string) =>
+  ["keep", "drop"].includes(value) ? undefined : `must be "keep" or "drop", got "${value}"`;
 
 /** What changes: names of the arguments, by the rule that the change follows. */
 export interface Changes {
@@ -58,7 +77,7 @@ export function changesOf<Inputs, State>(kind: Kind<Inputs, State>, old: Propert
 
 /** Equal as JSON: the order of keys and absent values do not matter. */
 export function equal(one: unknown, other: unknown): boolean {
-  return isDeepStrictEqual(normal(one), normal(other));
+  return one === other || isDeepStrictEqual(normal(one), normal(other));
 }
 
 /** Where two values differ, down to the single entry: paths with both sides, absent ones undefined. */
@@ -76,7 +95,8 @@ export function differences(
 const isRecord = (value: unknown): value is Properties =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-function normal(value: unknown): unknown {
+/** The same value for equal ones: without what is absent, keys in order. */
+export function normal(value: unknown): unknown {
   if (isAbsent(value)) return undefined;
   if (Array.isArray(value)) return value.map(normal);
   // JSON has no negative zero.
@@ -84,6 +104,7 @@ function normal(value: unknown): unknown {
   return Object.fromEntries(
     Object.entries(value)
       .filter(([, entry]) => !isAbsent(entry))
+      .sort(([one], [other]) => (one < other ? -1 : 1))
       .map(([name, entry]) => [name, normal(entry)]),
   );
 }

@@ -8,9 +8,13 @@ export type ScriptValues = Readonly<Record<string, string>>;
 // The package ships the shell files beside dist/, in the folders where they are written.
 const packageFolder = join(__dirname, "..", "..", "..", "..");
 
-/** The text of one of the package's shell files, by its path in the package. */
+/**
+ * One of the package's shell files, by its path in the package, without lines that are comments or empty: states hold scripts,
+ * so each line costs room, and a reworded comment would be a change of every host.
+ */
 export function shellFile(path: string): string {
-  return readFileSync(join(packageFolder, path), "utf8");
+  const lines = readFileSync(join(packageFolder, path), "utf8").split("\n");
+  return lines.filter((line) => !/^\s*(#|$)/.test(line)).join("\n") + "\n";
 }
 
 /** A value as one word of POSIX shell, whatever it holds. NUL is refused, since no shell variable can hold it. */

@@ -3,9 +3,23 @@ import { setTimeout as delay } from "node:timers/promises";
 import { checkServerIdentity } from "node:tls";
 import { Client, DatabaseError, escapeLiteral } from "pg";
 import { SqlError, sqlError } from "./errors";
-import { compile, type Sql } from "./sql";
+import { compile, sql, type Sql } from "./sql";
+import { loginName, type SshAddress } from "./ssh";
+import { openStream, type TunnelStream } from "./tunnel";
 
-/** Where and as whom to run SQL. TLS with a verified server name is always on. */
+declare module "pg" {
+  // Left out of its types.
+  interface ClientBase {
+    ref(): void;
+    unref(): void;
+  }
+}
+
+/**
+ * Where and as whom to run SQL. TLS with a verified server name is always on. Resources register it as one secret text and keep it once: transforms and
+ * policies see that text, and `ignoreChanges` takes the whole of it or nothing; a resource that is ignored so goes on with the connection of its last
+ * change, and its checks across arguments wait until it changes.
+ */
 export interface Connection {
   /** DNS name or IP address of the server. */
   readonly host: string;
@@ -19,6 +33,14 @@ export interface Connection {
   readonly password?: string;
   /** Certificates, PEM. */
   readonly tls: ConnectionTls;
+  /**
+   * Where to log in over SSH, to dial `host` and `port` from there: the coordinator's machine, or any other that reaches every node. Kinds
+   * that act on several nodes dial each from there, under the address that nodes use. TLS goes on to the server inside, so that `tls` is
+   * the same with and without it. One login serves everything; it ends seconds after its last use. For a cluster of other making:
+   * `tunnel: { host: "db1.example.com", user: "deploy", agent: true, hostKey: "ssh-ed25519 AAAA…" }`, where sshd lets `deploy` forward
+   * (AllowTcpForwarding) and `pg_hba.conf` takes the role from that machine. @default - servers are dialled directly
+   */
+  readonly tunnel?: SshAddress;
 }
 
 /** TLS side of a connection. PEM texts, not file names. */
@@ -44,6 +66,11 @@ export interface Session {
   readonly query: <Row extends object>(statement: Sql, limits?: { readonly timeoutSeconds?: number }) => Promise<Row[]>;
   /** Runs `use` in one transaction; an error rolls back. Statements inside are not tried again. */
   readonly transaction: <T>(use: () => Promise<T>) => Promise<T>;
+  /**
+   * The same for statements that carry secrets: the server writes neither them nor their values nor their errors to its log or its
+   * statistics, as far as the session's role may say so (a superuser may).
+   */
+  readonly unlogged: <T>(use: () => Promise<T>) => Promise<T>;
 }
 
 const connectTimeoutSeconds = 10;
@@ -62,15 +89,36 @@ const prologue = [
   // The statement of a killed provider ends with it, instead of running into the next run's.
   "SET client_connection_check_interval = '2s'",
   "SET search_path = ''",
-  "SET lc_messages = 'C'",
+  // The texts that are known, where the role may ask for them.
+  "SELECT set_config('lc_messages', 'C', false) WHERE has_parameter_privilege('lc_messages', 'SET')",
   "SET client_min_messages = 'notice'",
   "SET lock_timeout = '10s'",
   `SET statement_timeout = '${String(statementTimeoutSeconds)}s'`,
   "SET citus.node_connection_timeout = '5s'",
 ].join(";");
 
+// What would show a statement or its values, and the value that stops it. A failing INSERT prints the row in its error's detail, so errors go, too.
+/** Settings under which a server writes no statement down. `unlogged` sets them where the session is; Citus passes on only what SET LOCAL says. */
+export const silence: Readonly<Record<string, string>> = {
+  log_statement: "none",
+  log_min_messages: "fatal",
+  log_min_error_statement: "panic",
+  log_min_duration_statement: "-1",
+  log_min_duration_sample: "-1",
+  log_transaction_sample_rate: "0",
+  "auto_explain.log_min_duration": "-1",
+  "pg_stat_statements.track_utility": "off",
+  "pgaudit.log": "none",
+};
+
+// A statement of its own: the server decides before it runs one whether to log it.
+const silenceSql = sql`
+  SELECT set_config(name, value, true) FROM unnest(${Object.keys(silence)}::text[], ${Object.values(silence)}::text[]) AS s (name, value)
+   WHERE has_parameter_privilege(name, 'SET')`;
+
 interface Pooled {
   readonly client: Client;
+  readonly tunnelled?: TunnelStream;
   readonly target: string;
   readonly notices: string[];
   usable: boolean;
@@ -113,10 +161,12 @@ class ServerPool {
 
   private async take(connection: Connection, applicationName: string): Promise<Pooled> {
     const target = JSON.stringify(connection);
-    const index = this.idle.findIndex((pooled) => pooled.target === target);
+    // The one that was used last, so that the others come of age.
+    const index = this.idle.map((pooled) => pooled.target).lastIndexOf(target);
     const [found] = index < 0 ? [] : this.idle.splice(index, 1);
     if (found !== undefined) {
       clearTimeout(found.idleTimer);
+      found.client.ref();
       if (found.usable && (await settle(found, applicationName))) return found;
       await close(found);
     }
@@ -134,18 +184,39 @@ class ServerPool {
       return;
     }
     this.idle.push(pooled);
-    pooled.idleTimer = setTimeout(() => {
-      // It counts until the server has let it go.
-      void close(pooled).then(() => {
-        const index = this.idle.indexOf(pooled);
-        if (index >= 0) this.idle.splice(index, 1);
-      });
-    }, idleMilliseconds);
+    // A program that has nothing else to do ends, and does not wait for what it will not use again.
+    pooled.client.unref();
+    pooled.idleTimer = setTimeout(() => void this.release(pooled), idleMilliseconds).unref();
+  }
+
+  /** Closes every idle session. */
+  async drain(): Promise<void> {
+    await Promise.all(this.idle.map((pooled) => this.release(pooled)));
+  }
+
+  private async release(pooled: Pooled): Promise<void> {
+    // It counts until the server has let it go.
+    await close(pooled);
+    const index = this.idle.indexOf(pooled);
+    if (index >= 0) this.idle.splice(index, 1);
   }
 }
 
 const serverOf = ({ host, port }: Connection) => `${host}:${String(port)}`;
+
+/** Which server it is: behind two SSH servers, one address can be two. */
+export const placeOf = (connection: Connection) =>
+  [connection.tunnel?.bastion, connection.tunnel]
+    .flatMap((login) => (login === undefined ? [] : [loginName(login)]))
+    .concat(serverOf(connection))
+    .join(" ");
+
 const pools = new Map<string, ServerPool>();
+
+// Called when nothing is left to do; servers get a goodbye instead of a line in their log.
+process.on("beforeExit", () => {
+  for (const pool of pools.values()) void pool.drain();
+});
 
 /** Runs `use` with a session on the server. @throws SqlError when the server cannot be reached, with host and port */
 export async function connectTo<T>(
@@ -153,9 +224,9 @@ export async function connectTo<T>(
   applicationName: string,
   use: (session: Session) => Promise<T>,
 ): Promise<T> {
-  const server = serverOf(connection);
-  const pool = pools.get(server) ?? new ServerPool();
-  pools.set(server, pool);
+  const place = placeOf(connection);
+  const pool = pools.get(place) ?? new ServerPool();
+  pools.set(place, pool);
   return await pool.use(connection, applicationName, use);
 }
 
@@ -163,7 +234,9 @@ async function connect(connection: Connection, applicationName: string, target: 
   const server = serverOf(connection);
   const { ca, cert, key, serverName } = connection.tls;
   return await retrying(connectTimeoutSeconds, async () => {
+    const tunnelled = connection.tunnel && (await throughTunnel(connection.tunnel, connection));
     const client = new Client({
+      ...(tunnelled && { stream: () => tunnelled.stream }),
       host: connection.host,
       port: connection.port,
       database: connection.database,
@@ -186,7 +259,7 @@ async function connect(connection: Connection, applicationName: string, target: 
       // Before a firewall forgets the session of a lock.
       keepAliveInitialDelayMillis: 30_000,
     });
-    const pooled: Pooled = { client, target, notices: [], usable: true };
+    const pooled: Pooled = { client, ...(tunnelled && { tunnelled }), target, notices: [], usable: true };
     client.on("notice", ({ severity, message }) => {
       if (severity === "WARNING" && message !== undefined) pooled.notices.push(message);
     });
@@ -202,6 +275,11 @@ async function connect(connection: Connection, applicationName: string, target: 
     }
   });
 }
+
+const throughTunnel = (tunnel: SshAddress, connection: Connection): Promise<TunnelStream> =>
+  openStream(tunnel, connection).catch((cause: unknown) => {
+    throw sqlError(cause, serverOf(connection));
+  });
 
 const settlement = (applicationName: string) => ({
   text: `${prologue};SET application_name = ${escapeLiteral(applicationName.slice(0, 63))}`,
@@ -226,6 +304,7 @@ async function close(pooled: Pooled): Promise<void> {
     delay(closeMilliseconds, undefined, { signal: patience.signal }).catch(() => undefined),
   ]);
   patience.abort();
+  pooled.tunnelled?.close();
 }
 
 function session(pooled: Pooled, server: string): Session {
@@ -247,6 +326,21 @@ function session(pooled: Pooled, server: string): Session {
       throw sqlError(cause, server, pooled.notices);
     }
   };
+  const transaction = async <T>(use: () => Promise<T>): Promise<T> => {
+    await run({ parts: ["BEGIN"] }, statementTimeoutSeconds);
+    inTransaction = true;
+    try {
+      const result = await use();
+      await run({ parts: ["COMMIT"] }, statementTimeoutSeconds);
+      return result;
+    } catch (error) {
+      // The error is the news; a failing rollback means that the connection, and with it the transaction, is gone.
+      await run({ parts: ["ROLLBACK"] }, statementTimeoutSeconds).catch(() => undefined);
+      throw error;
+    } finally {
+      inTransaction = false;
+    }
+  };
   return {
     server,
     query: async <Row extends object>(statement: Sql, limits: { readonly timeoutSeconds?: number } = {}) => {
@@ -257,21 +351,12 @@ function session(pooled: Pooled, server: string): Session {
         ? await attempt()
         : await retrying(retrySeconds, attempt, (error) => error.code !== undefined);
     },
-    transaction: async (use) => {
-      await run({ parts: ["BEGIN"] }, statementTimeoutSeconds);
-      inTransaction = true;
-      try {
-        const result = await use();
-        await run({ parts: ["COMMIT"] }, statementTimeoutSeconds);
-        return result;
-      } catch (error) {
-        // The error is the news; a failing rollback means that the connection, and with it the transaction, is gone.
-        await run({ parts: ["ROLLBACK"] }, statementTimeoutSeconds).catch(() => undefined);
-        throw error;
-      } finally {
-        inTransaction = false;
-      }
-    },
+    transaction,
+    unlogged: (use) =>
+      transaction(async () => {
+        await run(silenceSql, statementTimeoutSeconds);
+        return await use();
+      }),
   };
 }
 

@@ -1,7 +1,7 @@
 /** Scripts for hosts: data survives the way through the shell, byte for byte. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as fc from "fast-check";
 import { composeScript, shellFile, shellWord } from "../../../../providers/dynamic/engine/script";
@@ -32,9 +32,9 @@ describe("shellWord", () => {
 
 describe("composeScript", () => {
   it("sets the variables in order, then runs the files", () => {
-    const text = composeScript(["components/hosts/local.sh"], { B: "it's", A: "1" });
-    assert.ok(text.startsWith("{\nexport -n A='1'\nexport -n B='it'\\''s'\n#"));
-    assert.ok(text.includes(readFileSync(join(projectFolder, "components/hosts/local.sh"), "utf8")));
+    const text = composeScript(["components/hosts/server.sh"], { B: "it's", A: "1" });
+    assert.ok(text.startsWith("{\nexport -n A='1'\nexport -n B='it'\\''s'\nset -euo pipefail\n"));
+    assert.ok(text.includes(shellFile("components/hosts/server.sh")));
     assert.ok(text.endsWith("exit 0\n}\n"));
   });
 
@@ -54,6 +54,21 @@ describe("composeScript", () => {
       assert.throws(() => composeScript([], { [name]: "x" }), /is not a name/);
     });
   }
+
+  const files = ["components", "providers"].flatMap((folder) =>
+    readdirSync(join(projectFolder, folder), { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith(".sh"))
+      .map((name) => join(folder, name)),
+  );
+  for (const file of files)
+    it(`leaves comments of ${file} out, and nothing that bash reads`, () => {
+      // As bash itself prints what it has read.
+      const read = (text: string) => bash(`step() {\n${text}\n}\ndeclare -f step`);
+      const whole = readFileSync(join(projectFolder, file), "utf8");
+      assert.equal(read(shellFile(file)), read(whole));
+      assert.doesNotMatch(shellFile(file), /^\s*#/m);
+      assert.match(whole, /^#/);
+    });
 
   it("fails for a file that the package does not have", () => {
     assert.throws(() => shellFile("components/hosts/none.sh"), /ENOENT/);

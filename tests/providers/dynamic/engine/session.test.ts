@@ -1,10 +1,11 @@
 /** Sessions on a real server: how many, how they fail, what they survive. */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { Client } from "pg";
+import { Client, escapeLiteral } from "pg";
 import { connectTo, type Connection } from "../../../../providers/dynamic/engine/session";
 import { sql } from "../../../../providers/dynamic/engine/sql";
 import { makeAuthority } from "../../../support/authority";
@@ -92,6 +93,28 @@ describe("connectTo", function () {
       await delay(100);
     }
     await watch.end();
+  });
+
+  it("lets a program end at once, with a goodbye to the server", async () => {
+    const program = `
+      const { connectTo } = require(${JSON.stringify(join(__dirname, "../../../../providers/dynamic/engine/session.js"))});
+      let text = "";
+      process.stdin.on("data", (chunk) => (text += chunk)).on("end", async () => {
+        await connectTo(JSON.parse(text), "ending", (session) => session.query({ parts: ["SELECT 1"] }));
+        const done = Date.now();
+        process.on("exit", () => console.log(Date.now() - done));
+      });`;
+    const abandoned = "SELECT sum(sessions_abandoned)::int AS sessions FROM pg_stat_database";
+    const before = await servers.query("a", "postgres", abandoned);
+    const waited = await new Promise<string>((resolve, reject) => {
+      const child = spawn(process.execPath, ["-e", program], { stdio: ["pipe", "pipe", "inherit"] });
+      let out = "";
+      child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
+      child.on("error", reject).on("close", () => resolve(out));
+      child.stdin.end(JSON.stringify(connection()));
+    });
+    assert.ok(Number(waited) < 900, `an idle session is kept for a second, and the program waited ${waited} ms`);
+    assert.deepEqual(await servers.query("a", "postgres", abandoned), before);
   });
 
   it("survives a server that ended the idle session", async () => {
@@ -215,6 +238,55 @@ describe("connectTo", function () {
       await assert.rejects(one(await to()), message);
     });
   }
+
+  it("keeps secrets out of the server's log and statistics, with everything logged and errors in between", async () => {
+    const log = () => readFileSync(join(servers.all().folder, "a", "server.log"), "utf8");
+    await connectTo(connection(), "test", async (session) => {
+      for (const text of [
+        "SET log_statement = 'all'",
+        "SET log_min_duration_statement = 0",
+        "SET log_min_error_statement = 'debug5'",
+        "CREATE TEMP TABLE secrets (value text CHECK (value NOT LIKE '%bad%'))",
+        "CREATE EXTENSION IF NOT EXISTS pg_stat_statements SCHEMA public",
+      ])
+        await session.query({ parts: [text] });
+      const write = (value: string) => session.query(sql`INSERT INTO pg_temp.secrets VALUES (${value})`);
+      const say = (value: string) =>
+        session.query({ parts: [`COMMENT ON TABLE pg_temp.secrets IS ${escapeLiteral(value)}`] });
+      await write("shown-once");
+      await session.unlogged(async () => {
+        await write("hidden-value");
+        await say("hidden-utility");
+      });
+      await assert.rejects(
+        session.unlogged(() => write("hidden-bad")),
+        (error: Error) => /SQLSTATE 23514/.test(error.message) && !error.message.includes("hidden"),
+      );
+      await assert.rejects(session.unlogged(() => session.query({ parts: ["SELECT 'hidden-syntax' FROM"] })));
+      await write("shown-again");
+      const [row] = await session.query<{ count: number }>(sql`SELECT count(*)::int AS count FROM pg_temp.secrets`);
+      assert.equal(row?.count, 3);
+      const [statements] = await session.query<{ tables: number; comments: number }>(sql`
+        SELECT count(*) FILTER (WHERE query LIKE 'CREATE TEMP TABLE secrets%')::int AS tables,
+               count(*) FILTER (WHERE query LIKE 'COMMENT ON TABLE pg_temp.secrets%')::int AS comments FROM public.pg_stat_statements`);
+      assert.deepEqual(statements, { tables: 1, comments: 0 });
+    });
+    assert.match(log(), /shown-once[\s\S]*shown-again/);
+    assert.deepEqual(
+      log()
+        .split("\n")
+        .filter((line) => line.includes("hidden")),
+      [],
+    );
+  });
+
+  it("serves a role that is no superuser, without an error in the server's log", async () => {
+    await connectTo(connection(), "test", (session) => session.query(sql`CREATE ROLE plain LOGIN`));
+    const { certificate: cert, privateKey: key } = await servers.all().authority.issue("plain");
+    const { ca } = connection().tls;
+    assert.equal((await one({ ...connection(), user: "plain", tls: { ca, cert, key } }, "plain")).length, 1);
+    assert.doesNotMatch(readFileSync(join(servers.all().folder, "a", "server.log"), "utf8"), /permission denied/);
+  });
 
   it("accepts another host where the certificate carries the name asked for", async () => {
     assert.equal(
