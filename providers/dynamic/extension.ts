@@ -5,6 +5,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import { checkExtensionName } from "../../sizing/names";
 import type { Context, Kind, Resolved } from "./engine/kind";
 import { DynamicResource } from "./engine/resource";
+import { checkOnDelete } from "./engine/rules";
 import type { Connection, Session } from "./engine/session";
 import { ident, literal, sql } from "./engine/sql";
 
@@ -98,7 +99,7 @@ export const extension: Kind<Inputs, ExtensionState> = {
     version: { onChange: "update" },
     onDelete: {
       onChange: "store",
-      check: (value) => (["keep", "drop"].includes(value) ? undefined : `must be "keep" or "drop", got "${value}"`),
+      check: checkOnDelete,
     },
   },
   outputs: ["installedVersion"],
@@ -138,6 +139,8 @@ export const extension: Kind<Inputs, ExtensionState> = {
 
 /** One extension on every node. See {@link ExtensionArgs}. */
 export class Extension extends DynamicResource {
+  /** What the provider serves. */
+  static readonly kind = extension;
   declare readonly name: pulumi.Output<string>;
   declare readonly installedVersion: pulumi.Output<string>;
 

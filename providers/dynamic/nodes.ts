@@ -13,7 +13,8 @@ import type { Connection, Session } from "./engine/session";
 import { sql } from "./engine/sql";
 import { answers, checkArrivals, impostors } from "./nodes/arrival";
 import { refuseForgottenDatabases } from "./nodes/departure";
-import { drain, type LeavingNode, type TransferMode } from "./nodes/drain";
+import { checkJobSeconds, checkTransferMode, defaultJobSeconds, type TransferMode } from "./nodes/background-job";
+import { drain, type LeavingNode } from "./nodes/drain";
 import {
   addressText,
   planNodes,
@@ -63,7 +64,6 @@ export interface NodesArgs {
 type Inputs = Resolved<NodesArgs>;
 type State = object;
 
-const transferModes: readonly string[] = ["auto", "force_logical", "block_writes"];
 const replicateSeconds = 3_600;
 const syncSeconds = 60;
 const joinSeconds = 300;
@@ -123,7 +123,10 @@ async function converge(i: Inputs, context: Context, old?: Inputs): Promise<void
     }
     await synced(session, context);
     if (leaving.length > 0) {
-      await drain(session, context, leaving, { transferMode: mode, timeoutSeconds: i.drainTimeoutSeconds ?? 14_400 });
+      await drain(session, context, leaving, {
+        transferMode: mode,
+        timeoutSeconds: i.drainTimeoutSeconds ?? defaultJobSeconds,
+      });
       await remove(session, context, i.connection, leaving);
     }
     await release(context, i.connection, plan.leave);
@@ -293,18 +296,8 @@ export const nodes: Kind<Inputs, State> = {
     workers: { onChange: "update" },
     former: { onChange: "update" },
     managedDatabases: { onChange: "store" },
-    transferMode: {
-      onChange: "store",
-      check: (value) =>
-        transferModes.includes(value) ? undefined : `must be one of ${transferModes.join(", ")}, got "${value}"`,
-    },
-    drainTimeoutSeconds: {
-      onChange: "store",
-      check: (value) =>
-        Number.isInteger(value) && value >= 60 && value <= 604_800
-          ? undefined
-          : `must be 60 to 604800 seconds, got ${String(value)}`,
-    },
+    transferMode: { onChange: "store", check: checkTransferMode },
+    drainTimeoutSeconds: { onChange: "store", check: checkJobSeconds },
   },
   outputs: [],
   check: checkNodes,
@@ -326,7 +319,8 @@ export const nodes: Kind<Inputs, State> = {
     );
     return [
       ...joining.map(
-        (key) => `adds worker "${key}"${address(i.workers[key])} and copies the reference tables to it; no shard moves`,
+        (key) =>
+          `adds worker "${key}"${address(i.workers[key])} and copies the reference tables to it; no shard moves, so it holds none of what is there until a Rebalance`,
       ),
       ...moving.map(([key, node]) => `changes the address of worker "${key}" to ${addressText(node)}`),
       ...leaving.map(
@@ -353,6 +347,8 @@ const address = (node: WorkerNode | undefined) => (node === undefined ? "" : ` (
 
 /** The coordinator and all workers of one database. See {@link NodesArgs}. */
 export class Nodes extends DynamicResource {
+  /** What the provider serves. */
+  static readonly kind = nodes;
   declare readonly workers: pulumi.Output<Readonly<Record<string, WorkerNode>>>;
 
   constructor(name: string, args: NodesArgs, opts?: pulumi.CustomResourceOptions) {

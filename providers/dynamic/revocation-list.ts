@@ -5,7 +5,7 @@ import type { Problem } from "../../sizing/problem";
 import type { Kind, Resolved } from "./engine/kind";
 import { DynamicResource } from "./engine/resource";
 import { equal } from "./engine/rules";
-import { readAuthority, readCertificate, signRevocationList } from "./revocation-list/signing";
+import { readAuthority, readCertificate } from "./revocation-list/authority";
 
 /** What the list follows from. */
 export interface RevocationListArgs {
@@ -95,9 +95,29 @@ function identityOf(pem: string): { serial: string; expiresAt: string } {
   return { serial: BigInt(`0x${serialNumber}`).toString(), expiresAt: new Date(validTo).toISOString() };
 }
 
+// Loaded only where a list is signed: every run of the engine starts a process with this file, and hardly any of them signs.
+const signing = () => import("./revocation-list/signing");
+
 async function start(i: Inputs, now: Date): Promise<RevocationListState> {
-  const empty = await signRevocationList(i, [], now);
+  const { signRevocationList } = await signing();
+  const empty = signRevocationList(i, [], now);
   return { initial: empty, current: empty, revoked: [], revokedSerials: [], renewed: [] };
+}
+
+async function signAnew(i: Inputs, old: Inputs & RevocationListState, now: Date): Promise<RevocationListState> {
+  if (!sameKey(old.authority, i.authority)) return await start(i, now);
+  const plan = planRevocation(old, i, now);
+  const revokedSerials = plan.revoked.map(({ serial }) => serial);
+  const sameAuthority = old.authority === i.authority;
+  if (sameAuthority && equal(revokedSerials, old.revokedSerials))
+    return { initial: old.initial, current: old.current, ...plan, revokedSerials };
+  const { signRevocationList } = await signing();
+  const current = signRevocationList(i, plan.revoked, now);
+  // Nodes take the first list together with a renewed authority: what was revoked has to be in it, but not who leaves
+  // in this very run, and must be let in until it is drained.
+  const before = plan.revoked.filter(({ serial }) => old.revokedSerials.includes(serial));
+  const initial = sameAuthority ? old.initial : signRevocationList(i, before, now);
+  return { initial, current, ...plan, revokedSerials };
 }
 
 /** "node:a" is node "a"; any other key is the role that logs in with it. */
@@ -138,22 +158,8 @@ export const revocationList: Kind<Inputs, RevocationListState> = {
       : ["starts an empty revocation list, since the authority is another one"],
   // The list lives in state only, so that nothing can change behind our back.
   read: async (_i, _context, state) => (state === undefined ? undefined : { inputs: {}, state }),
-  create: async (i) => start(i, new Date()),
-  update: async (i, _context, old) => {
-    const now = new Date();
-    if (!sameKey(old.authority, i.authority)) return await start(i, now);
-    const plan = planRevocation(old, i, now);
-    const revokedSerials = plan.revoked.map(({ serial }) => serial);
-    const sameAuthority = old.authority === i.authority;
-    if (sameAuthority && equal(revokedSerials, old.revokedSerials))
-      return { initial: old.initial, current: old.current, ...plan, revokedSerials };
-    const current = await signRevocationList(i, plan.revoked, now);
-    // Nodes take the first list together with a renewed authority: what was revoked has to be in it, but not who leaves
-    // in this very run, and must be let in until it is drained.
-    const before = plan.revoked.filter(({ serial }) => old.revokedSerials.includes(serial));
-    const initial = sameAuthority ? old.initial : await signRevocationList(i, before, now);
-    return { initial, current, ...plan, revokedSerials };
-  },
+  create: (i) => start(i, new Date()),
+  update: (i, _context, old) => signAnew(i, old, new Date()),
   delete: async () => {
     // Nothing but state.
   },
@@ -161,6 +167,8 @@ export const revocationList: Kind<Inputs, RevocationListState> = {
 
 /** The revocation list of one authority. See {@link RevocationListArgs}. */
 export class RevocationList extends DynamicResource {
+  /** What the provider serves. */
+  static readonly kind = revocationList;
   /** The list that nodes begin with, PEM. */
   declare readonly initial: pulumi.Output<string>;
   /** The list with everything that is revoked, PEM. */

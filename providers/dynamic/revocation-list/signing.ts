@@ -1,122 +1,104 @@
-/** Reads an authority and signs its revocation list (RFC 5280 §5) with @peculiar/x509, since the tls provider makes none. */
-import { createPrivateKey, webcrypto, X509Certificate, type KeyObject } from "node:crypto";
-import type { Problem } from "../../../sizing/problem";
+/** Signs the revocation list of an authority (RFC 5280 §5), since the tls provider makes none. */
+import { createHash, sign } from "node:crypto";
+import { AsnConvert, OctetString } from "@peculiar/asn1-schema";
+import {
+  AlgorithmIdentifier,
+  AuthorityKeyIdentifier,
+  Certificate,
+  CertificateList,
+  CRLNumber,
+  CRLReason,
+  CRLReasons,
+  Extension,
+  id_ce_authorityKeyIdentifier,
+  id_ce_cRLNumber,
+  id_ce_cRLReasons,
+  id_ce_subjectKeyIdentifier,
+  RevokedCertificate,
+  SubjectKeyIdentifier,
+  TBSCertList,
+  Time,
+  Version,
+} from "@peculiar/asn1-x509";
+import { readAuthority, readCertificate, type AuthorityPem } from "./authority";
 
-/** An authority: its certificate and private key, PEM. */
-export interface AuthorityPem {
-  readonly authority: string;
-  readonly authorityKey: string;
-}
-
-/** Parsed. @throws when the text is no certificate */
-export const readCertificate = (pem: string) => new X509Certificate(pem);
-
-/** The private key, or everything that keeps the authority from signing. No key is ever in a problem. */
-export function readAuthority({ authority, authorityKey }: AuthorityPem): {
-  readonly key?: KeyObject;
-  readonly problems: readonly Problem[];
-} {
-  const refuse = (path: string, reason: string) => ({ problems: [{ path, reason }] });
-  const certificate = readCertificate(authority);
-  if (!certificate.ca) return refuse("authority", "is not the certificate of an authority (CA:TRUE is missing)");
-  const key = privateKey(authorityKey);
-  if (key === undefined) return refuse("authorityKey", "is not a private key in PEM form, or is encrypted");
-  if (!certificate.checkPrivateKey(key))
-    return refuse("authorityKey", "does not belong to the authority's certificate");
-  if (algorithmOf(key) === undefined)
-    return refuse("authorityKey", `is of type ${String(key.asymmetricKeyType)}; use EC (P-256, P-384, P-521) or RSA`);
-  return { key, problems: [] };
-}
-
-function privateKey(pem: string): KeyObject | undefined {
-  try {
-    return createPrivateKey(pem);
-  } catch {
-    // OpenSSL's words name no cause that a user could act on.
-    return undefined;
-  }
-}
-
-/** How the key signs, in the words of Web Cryptography; undefined for keys that we do not use. */
-function algorithmOf(key: KeyObject): { name: string; hash: string; namedCurve?: string } | undefined {
-  if (key.asymmetricKeyType === "rsa") return { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" };
-  if (key.asymmetricKeyType !== "ec") return undefined;
-  switch (key.asymmetricKeyDetails?.namedCurve) {
-    case "prime256v1":
-      return { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
-    case "secp384r1":
-      return { name: "ECDSA", namedCurve: "P-384", hash: "SHA-384" };
-    case "secp521r1":
-      return { name: "ECDSA", namedCurve: "P-521", hash: "SHA-512" };
-    default:
-      return undefined;
-  }
+/** The authority's key as its own certificate names it, so that readers find it; else RFC 5280 §4.2.1.2, method 1. */
+function keyIdentifier({ tbsCertificate: { extensions, subjectPublicKeyInfo } }: Certificate): SubjectKeyIdentifier {
+  const named = extensions?.find(({ extnID }) => extnID === id_ce_subjectKeyIdentifier);
+  if (named !== undefined) return AsnConvert.parse(named.extnValue.buffer, SubjectKeyIdentifier);
+  return new SubjectKeyIdentifier(
+    createHash("sha1").update(Buffer.from(subjectPublicKeyInfo.subjectPublicKey)).digest(),
+  );
 }
 
 const hour = 3_600_000;
 
+const extension = (extnID: string, value: object) =>
+  new Extension({ extnID, extnValue: new OctetString(AsnConvert.serialize(value)) });
+
+/** Years before 2050 have two digits (RFC 5280 §5.1.2.4). */
+const toTheSecond = (moment: Date) => new Time(new Date(Math.floor(moment.getTime() / 1000) * 1000));
+
+/** A whole number from 0 on: its first bit is the sign. */
+function integer(value: bigint): ArrayBuffer {
+  const hex = value.toString(16);
+  const digits = Buffer.from(hex.length % 2 === 0 ? hex : `0${hex}`, "hex");
+  return Uint8Array.from((digits[0] ?? 0) < 0x80 ? digits : [0, ...digits]).buffer;
+}
+
 /** The signed list, PEM; valid as long as the authority. @throws when the authority has expired or cannot sign */
-export async function signRevocationList(
+export function signRevocationList(
   i: AuthorityPem,
   revoked: readonly { readonly serial: string; readonly revokedAt: string }[],
   now: Date,
-): Promise<string> {
-  const { key, problems } = readAuthority(i);
-  const algorithm = key && algorithmOf(key);
+): string {
+  const { key, algorithm, problems } = readAuthority(i);
   if (key === undefined || algorithm === undefined)
     throw new Error(problems.map(({ path, reason }) => `${path} ${reason}`).join("; "));
-  // Loaded only where a list is signed: it takes 0.2 s, and every run of the engine starts a process with this file.
-  // @peculiar/x509 needs reflect-metadata first and, from version 2 on, does not load it by itself.
-  await import("reflect-metadata");
-  const x509 = await import("@peculiar/x509");
-  const issuer = new x509.X509Certificate(i.authority);
-  if (issuer.notAfter <= now)
-    throw new Error(`the authority expired on ${issuer.notAfter.toISOString()}; make a new one`);
-  const signingKey = await webcrypto.subtle.importKey(
-    "pkcs8",
-    key.export({ type: "pkcs8", format: "der" }),
-    algorithm,
-    false,
-    ["sign"],
+  // RFC 4055: the parameters of RSA are NULL, not absent.
+  const parameters = key.asymmetricKeyType === "rsa" ? new Uint8Array([5, 0]).buffer : undefined;
+  const identifier = new AlgorithmIdentifier({ algorithm: algorithm.identifier, parameters });
+  const certificate = readCertificate(i.authority);
+  const [from, to] = [new Date(certificate.validFrom), new Date(certificate.validTo)];
+  if (to <= now) throw new Error(`the authority expired on ${to.toISOString()}; make a new one`);
+  const issuer = AsnConvert.parse(certificate.raw, Certificate);
+  const entries = revoked.map(
+    ({ serial, revokedAt }) =>
+      new RevokedCertificate({
+        userCertificate: integer(BigInt(serial)),
+        revocationDate: toTheSecond(new Date(revokedAt)),
+        crlEntryExtensions: [extension(id_ce_cRLReasons, new CRLReason(CRLReasons.cessationOfOperation))],
+      }),
   );
-  const list = await x509.X509CrlGenerator.create(
-    {
-      issuer: issuer.subjectName,
-      // A node whose clock is late would take the list for one of the future, and refuse every connection.
-      thisUpdate: new Date(Math.max(issuer.notBefore.getTime(), now.getTime() - hour)),
-      nextUpdate: issuer.notAfter,
-      signingAlgorithm: algorithm,
-      signingKey,
-      entries: revoked.map(({ serial, revokedAt }) => ({
-        serialNumber: unsignedHex(BigInt(serial)),
-        revocationDate: new Date(revokedAt),
-        reason: x509.X509CrlReason.cessationOfOperation,
-      })),
-      extensions: [
-        await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey, false, webcrypto),
-        new x509.Extension("2.5.29.20", false, derInteger(BigInt(Math.floor(now.getTime() / 1000)))),
-      ],
-    },
-    webcrypto,
-  );
-  // RFC 7468 §6: OpenSSL, and so PostgreSQL, knows this label only.
-  return (
-    list
-      .toString("pem")
-      .replaceAll(/ CRL-----/g, " X509 CRL-----")
-      .trimEnd() + "\n"
+  const list = new TBSCertList({
+    version: Version.v2,
+    signature: identifier,
+    issuer: issuer.tbsCertificate.subject,
+    // A node whose clock is late would take the list for one of the future, and refuse every connection.
+    thisUpdate: toTheSecond(new Date(Math.max(from.getTime(), now.getTime() - hour))),
+    nextUpdate: toTheSecond(to),
+    ...(entries.length === 0 ? {} : { revokedCertificates: entries }),
+    crlExtensions: [
+      extension(id_ce_authorityKeyIdentifier, new AuthorityKeyIdentifier({ keyIdentifier: keyIdentifier(issuer) })),
+      // The list's own number, which has to grow (RFC 5280 §5.2.3).
+      extension(id_ce_cRLNumber, new CRLNumber(Math.floor(now.getTime() / 1000))),
+    ],
+  });
+  const signature = sign(algorithm.hash, Buffer.from(AsnConvert.serialize(list)), key);
+  return pemOf(
+    new CertificateList({
+      tbsCertList: list,
+      signatureAlgorithm: identifier,
+      signature: new Uint8Array(signature).buffer,
+    }),
   );
 }
 
-/** Whole bytes, with a leading zero byte where the number would else be negative (DER integers are signed). */
-function unsignedHex(number: bigint): string {
-  const digits = number.toString(16);
-  const bytes = digits.length % 2 === 0 ? digits : `0${digits}`;
-  return /^[89a-f]/.test(bytes) ? `00${bytes}` : bytes;
-}
-
-/** A short number as DER, for the list's own number (RFC 5280 §5.2.3), which has to grow. */
-function derInteger(number: bigint): Uint8Array<ArrayBuffer> {
-  const bytes = Buffer.from(unsignedHex(number), "hex");
-  return Uint8Array.from([2, bytes.length, ...bytes]);
+/** RFC 7468 §6: OpenSSL, and so PostgreSQL, knows this label only. */
+function pemOf(list: CertificateList): string {
+  const lines =
+    Buffer.from(AsnConvert.serialize(list))
+      .toString("base64")
+      .match(/.{1,64}/g) ?? [];
+  return `-----BEGIN X509 CRL-----\n${lines.join("\n")}\n-----END X509 CRL-----\n`;
 }
