@@ -1,47 +1,66 @@
 /** CitusCluster: hosts, certificates, node configuration, roles, databases, fencing, connection strings, in this order. The whole flow in one component. */
-import { isAbsolute } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
+import { ConfigurationFile, settingsDigest } from "../providers/dynamic/configuration-file";
 import type { Connection } from "../providers/dynamic/engine/session";
 import { at } from "../providers/dynamic/engine/server";
-import { database as databaseKind } from "../providers/dynamic/database";
-import { nodes } from "../providers/dynamic/nodes";
-import type { TransferMode } from "../providers/dynamic/nodes/drain";
+import { LeavingHosts } from "../providers/dynamic/leaving-hosts";
+import type { TransferMode } from "../providers/dynamic/nodes/background-job";
 import { RevocationList } from "../providers/dynamic/revocation-list";
 import { Role } from "../providers/dynamic/role";
 import { Settings } from "../providers/dynamic/settings";
-import { checkDatabaseName, checkExtensionName } from "../sizing/names";
+import type { ClusterPlan } from "../sizing/plan";
+import { figureTexts } from "../sizing/plan-text";
 import { preloadLibraries } from "../sizing/preload";
 import { describeProblems, type Problem } from "../sizing/problem";
-import { checkSettings } from "../sizing/settings";
-import { checkVersions } from "../sizing/versions";
-import { Certificates, checkCertificates } from "./certificates";
+import type { SettingValues } from "../sizing/settings";
+import type { Workload } from "../sizing/workload";
+import { Certificates } from "./certificates";
+import { checkClusterArgs, extensionsOf, validityOf } from "./cluster-check";
+import { clusterPlan, previewText, type PlannedCluster } from "./cluster-plan";
 import { Connections } from "./connections";
 import { CitusDatabase, type CitusDatabaseSpec } from "./database";
 import { Fencing } from "./fencing";
 import type { Host, HostTarget } from "./hosts/host";
 import { NodeConfiguration } from "./node-configuration";
-import { networkProblem } from "./node-configuration/files";
+import { nodeLines } from "./node-configuration/files";
 
 /** Settings by PostgreSQL's own names; values as in postgresql.conf, without quotes: `{ work_mem: "64MB" }`. */
-type SettingValues = Readonly<Record<string, string>>;
+type ServerSettings = Readonly<Record<string, string>>;
 
 /** Arguments of {@link CitusCluster}. Plain values, so that everything wrong with them is told before anything is touched. */
 export interface CitusClusterArgs {
   /**
-   * Where the nodes run: `localHosts({ folder, coordinator, workers })`. The workers are a map by stable keys: a new key adds a worker
+   * Where the nodes run: `localHosts({ folder, coordinator, workers })`, `sshHosts({ user, privateKey, coordinator, workers })`. The workers are a map by stable keys: a new key adds a worker
    * that is registered and ready for shards; a key that goes is drained, removed, shut out, and only then stopped.
    */
   readonly hosts: HostTarget;
+  /**
+   * What the cluster is to carry. Its plan gives the settings of every node, the default number of shards, and sizes to hosts that are made
+   * for it. The map of workers and every setting that is written here win over the plan and are checked by its rules. Local hosts share one
+   * machine: counts are as planned, memory, WAL and parallelism follow from each node's share. A preview prints the plan with its reasons.
+   * @default - no plan: PostgreSQL's defaults, and what moves of shards need
+   */
+  readonly workload?: Workload;
   /** Databases by name, each with citus on every node. Taking one out keeps it with its data. @default {} */
   readonly databases?: Readonly<Record<string, CitusDatabaseSpec>>;
   /** Roles that applications log in as, by certificate; each is made on every node. Taking one out keeps it. @default [] */
   readonly loginRoles?: readonly string[];
+  /**
+   * Passwords of login roles, by role, for clients in `clientNetworks`; their certificates work all the same. Servers get verifiers only. Secret.
+   * Taking one out takes the password away. @default {}
+   */
+  readonly loginRolePasswords?: Readonly<Record<string, pulumi.Input<string>>>;
+  /**
+   * Settings of the sessions of login roles, by role, above those of their databases: `{ app: { statement_timeout: "30s" } }`. In force on every
+   * node in new sessions. A setting that is taken out of a role's map is reset; a map that is taken out leaves its settings. @default {}
+   */
+  readonly loginRoleSettings?: Readonly<Record<string, SettingValues>>;
   /** Settings of every node. Unknown names, values out of range and what would break the cluster are refused. @default {} */
-  readonly settings?: SettingValues;
+  readonly settings?: ServerSettings;
   /** Settings of the coordinator, above `settings`. @default {} */
-  readonly coordinatorSettings?: SettingValues;
+  readonly coordinatorSettings?: ServerSettings;
   /** Settings of every worker, above `settings`. @default {} */
-  readonly workerSettings?: SettingValues;
+  readonly workerSettings?: ServerSettings;
   /** Libraries to load at server start after citus, in this order. What the databases' extensions need is added. Changing it restarts the servers. @default [] */
   readonly preload?: readonly string[];
   /** May the coordinator hold shards? Needed where there is no worker. @default false */
@@ -83,6 +102,8 @@ export class CitusCluster extends pulumi.ComponentResource {
   readonly authority: pulumi.Output<string>;
   /** `host:port` of every node, by its key. */
   readonly nodes: Readonly<Record<string, pulumi.Output<string>>>;
+  /** The plan of the workload, a reason for every number; undefined without one. With local hosts its settings are those of each node's share. */
+  readonly plan: ClusterPlan | undefined;
   /** A complete psql command per role ("postgres" is the operator) and database. No secret in it: it names certificate files. */
   readonly psql: pulumi.Output<Record<string, Record<string, string>>>;
   /** A connection string for node-postgres per role and database. No secret in it: it names certificate files. */
@@ -90,15 +111,17 @@ export class CitusCluster extends pulumi.ComponentResource {
 
   /** @throws pulumi.RunError with everything that is wrong with the arguments, before anything is made */
   constructor(name: string, args: CitusClusterArgs, opts?: pulumi.ComponentResourceOptions) {
-    refuse(name, checkCluster(args));
-    super(CitusCluster.type, name, visible(args), opts);
+    refuse(name, checkClusterArgs(args));
+    const planned = clusterPlan(args);
+    super(CitusCluster.type, name, visible(args, planned), opts);
+    announce(planned, this);
     const child = { parent: this };
-    const { databases = {}, loginRoles = [] } = args;
+    const { databases = {}, loginRoles = [], loginRoleSettings = {} } = args;
     const extensions = extensionsOf(args);
 
     const hosts = args.hosts.create(
       `${name}-hosts`,
-      { extensions, postgresVersion: args.postgresVersion, citusVersion: args.citusVersion },
+      { extensions, postgresVersion: args.postgresVersion, citusVersion: args.citusVersion, plan: planned.plan },
       child,
     );
     const certificates = new Certificates(
@@ -122,7 +145,7 @@ export class CitusCluster extends pulumi.ComponentResource {
         authority: certificates.authority,
         certificates: certificates.nodes,
         revocationList: revocationList.initial,
-        settings: eachValue(hosts, (host) => settingsOf(args, host.role)),
+        settings: eachValue(hosts, ({ role }) => planned.settings[role]),
         preload: preloadLibraries(extensions, args.preload),
         loginRoles,
         operatorNetworks: args.operatorNetworks,
@@ -134,22 +157,47 @@ export class CitusCluster extends pulumi.ComponentResource {
     const operator = operatorConnection(hosts, certificates);
     const servers = eachValue(hosts, ({ address, port }) => ({ host: address, port }));
 
-    const settings = Object.entries(hosts).map(
+    const files = Object.entries(hosts).map(
       ([key, host]) =>
-        new Settings(
+        new ConfigurationFile(
           `${name}-${key}`,
           {
             connection: pulumi
               .all([operator, host.address])
               .apply(([to, address]) => at(to, { host: address, port: host.port }, "postgres")),
             node: key,
-            settings: configuration.settings[key] ?? {},
+            digest: pulumi.output(configuration.settings[key] ?? {}).apply(settingsDigest),
           },
           configured,
         ),
     );
     const roles = loginRoles.map(
-      (role) => new Role(`${name}-${role}`, { connection: operator, nodes: servers, name: role }, configured),
+      (role) =>
+        new Role(
+          `${name}-${role}`,
+          { connection: operator, nodes: servers, name: role, password: args.loginRolePasswords?.[role] },
+          configured,
+        ),
+    );
+    for (const [role, settings] of Object.entries(loginRoleSettings)) {
+      new Settings(
+        `${name}-${role}`,
+        { connection: operator, nodes: servers, role, settings },
+        { parent: this, dependsOn: [...configured.dependsOn, ...roles] },
+      );
+    }
+    const leavingHosts = new LeavingHosts(
+      `${name}-leaving-hosts`,
+      {
+        hosts: eachValue(hosts, ({ target, port }) =>
+          pulumi.output(target).apply((reach) => ({ target: reach, port, postgresVersion: args.postgresVersion })),
+        ),
+        hbaLines: pulumi
+          .all(Object.values(hosts).map(({ address }) => address))
+          .apply((all) => nodeLines(all).join("\n")),
+        allowed: configuration.allowed["coordinator"] ?? "",
+      },
+      configured,
     );
     const complete = Object.entries(databases).map(
       ([database, spec]) =>
@@ -165,7 +213,7 @@ export class CitusCluster extends pulumi.ComponentResource {
             transferMode: args.transferMode,
             drainTimeoutSeconds: args.drainTimeoutSeconds,
           },
-          { parent: this, dependsOn: [...configured.dependsOn, ...roles] },
+          { parent: this, dependsOn: [...configured.dependsOn, ...roles, leavingHosts] },
         ),
     );
     new Fencing(
@@ -173,6 +221,7 @@ export class CitusCluster extends pulumi.ComponentResource {
       {
         hosts,
         hba: configuration.hba,
+        allowed: configuration.allowed,
         revocationList: revocationList.current,
         revokedSerials: revocationList.revokedSerials,
       },
@@ -184,86 +233,19 @@ export class CitusCluster extends pulumi.ComponentResource {
       child,
     );
 
+    this.plan = planned.plan;
     this.authority = certificates.authority;
     this.nodes = eachValue(hosts, ({ address, port }) => pulumi.interpolate`${address}:${port}`);
-    const running = pulumi.all(settings.map(({ urn }) => urn));
+    const running = pulumi.all(files.map(({ urn }) => urn));
     this.connection = pulumi.all([operator, running]).apply(([to]) => to);
     this.databases = Object.fromEntries(
       Object.keys(databases).map((database, index) => [database, complete[index]?.connection ?? operator]),
     );
     this.psql = connections.psql;
     this.nodePostgres = connections.nodePostgres;
-    this.registerOutputs({ nodes: this.nodes, psql: this.psql, nodePostgres: this.nodePostgres });
+    this.registerOutputs({ plan: this.plan, nodes: this.nodes, psql: this.psql, nodePostgres: this.nodePostgres });
   }
 }
-
-/** Everything wrong with the arguments, paths as the user wrote them. Pure. */
-export function checkCluster(args: CitusClusterArgs): readonly Problem[] {
-  const { databases = {}, loginRoles = [], preload = [] } = args;
-  const ofWorkers = Object.values(args.hosts.nodes).some(({ role }) => role === "worker");
-  const needsWorkers = Object.keys(databases).length > 0 && !ofWorkers && args.coordinatorHoldsShards !== true;
-  const under = (path: string, found: readonly Problem[]) =>
-    found.map((problem) => ({ path: problem.path === "" ? path : `${path}.${problem.path}`, reason: problem.reason }));
-  const one = (path: string, reason: string | undefined) => (reason === undefined ? [] : [{ path, reason }]);
-  const known = { preload: preloadLibraries(extensionsOf(args), preload), postgresVersion: args.postgresVersion };
-  const field = <Value>(path: string, value: Value | undefined, check?: (known: NonNullable<Value>) => unknown) => {
-    const reason = value === undefined || value === null ? undefined : check?.(value);
-    return typeof reason === "string" ? [{ path, reason }] : [];
-  };
-  const networks = (name: "operatorNetworks" | "clientNetworks") =>
-    (args[name] ?? []).flatMap((text, index) => one(`${name}[${String(index)}]`, networkProblem(text)));
-  return [
-    ...under("hosts", args.hosts.check()),
-    ...(needsWorkers
-      ? [{ path: "hosts.workers", reason: "must have at least one worker, or set coordinatorHoldsShards: true" }]
-      : []),
-    ...checkCertificates({ nodes: {}, loginRoles, ...validityOf(args) }),
-    // The kinds know their own ranges; asked here, nothing is touched before.
-    ...field("transferMode", args.transferMode, nodes.fields.transferMode.check),
-    ...field("drainTimeoutSeconds", args.drainTimeoutSeconds, nodes.fields.drainTimeoutSeconds.check),
-    ...preload.flatMap((library, index) => one(`preload[${String(index)}]`, libraryProblem(library))),
-    ...Object.entries(databases).flatMap(([database, spec]) => [
-      ...one(`databases[${JSON.stringify(database)}]`, checkDatabaseName(database)),
-      ...Object.keys(spec.extensions ?? {}).flatMap((extension) =>
-        one(
-          `databases.${database}.extensions[${JSON.stringify(extension)}]`,
-          extension === "citus" ? "is in every database already; leave it out" : checkExtensionName(extension),
-        ),
-      ),
-      ...field(`databases.${database}.onDelete`, spec.onDelete, databaseKind.fields.onDelete.check),
-      ...one(
-        `databases.${database}.owner`,
-        spec.owner === undefined || spec.owner === "postgres" || loginRoles.includes(spec.owner)
-          ? undefined
-          : `"${spec.owner}" is neither "postgres" nor one of loginRoles; add it there`,
-      ),
-    ]),
-    ...checkSettings(args.settings ?? {}, "settings", known),
-    ...checkSettings(args.coordinatorSettings ?? {}, "coordinatorSettings", known),
-    ...checkSettings(args.workerSettings ?? {}, "workerSettings", known),
-    ...checkVersions({ postgresVersion: args.postgresVersion, citusVersion: args.citusVersion }),
-    ...networks("operatorNetworks"),
-    ...networks("clientNetworks"),
-    ...one(
-      "clientFolder",
-      isAbsolute(args.clientFolder ?? "/")
-        ? undefined
-        : `"${String(args.clientFolder)}" is relative; name it from the root`,
-    ),
-  ];
-}
-
-/** A list is written with commas, and citus is always its first. */
-const libraryProblem = (library: string) =>
-  /^[A-Za-z0-9_$./-]+$/.test(library) && library !== "citus"
-    ? undefined
-    : `${JSON.stringify(library)} is not the name of one library besides citus, which is always loaded first`;
-
-const validityOf = ({ authorityValidityDays, nodeValidityDays, earlyRenewalDays }: CitusClusterArgs) => ({
-  authorityValidityDays,
-  nodeValidityDays,
-  earlyRenewalDays,
-});
 
 function refuse(name: string, problems: readonly Problem[]): void {
   // Only this error shows its whole text and nothing else.
@@ -272,20 +254,21 @@ function refuse(name: string, problems: readonly Problem[]): void {
 }
 
 /** What a reviewer should see change: plain, not secret. */
-function visible(args: CitusClusterArgs): pulumi.Inputs {
+function visible(args: CitusClusterArgs, { plan }: PlannedCluster): pulumi.Inputs {
   return {
+    ...(plan === undefined ? {} : { plan: figureTexts(plan) }),
     nodes: eachValue(args.hosts.nodes, ({ role, address, port }) => ({ role, address, port })),
     databases: args.databases ?? {},
     loginRoles: [...(args.loginRoles ?? [])],
+    ...(args.loginRoleSettings === undefined ? {} : { loginRoleSettings: args.loginRoleSettings }),
     preload: [...preloadLibraries(extensionsOf(args), args.preload)],
   };
 }
 
-const extensionsOf = ({ databases = {} }: CitusClusterArgs) =>
-  [...new Set(Object.values(databases).flatMap((spec) => Object.keys(spec.extensions ?? {})))].sort();
-
-function settingsOf(args: CitusClusterArgs, role: Host["role"]): SettingValues {
-  return { ...args.settings, ...(role === "coordinator" ? args.coordinatorSettings : args.workerSettings) };
+/** Warnings at every run, the plan in previews. */
+function announce({ plan, warnings, hints }: PlannedCluster, cluster: pulumi.Resource): void {
+  for (const warning of warnings) void pulumi.log.warn(describeProblems([warning]), cluster);
+  if (plan !== undefined && pulumi.runtime.isDryRun()) void pulumi.log.info(previewText(plan, hints), cluster);
 }
 
 function operatorConnection(
@@ -295,13 +278,20 @@ function operatorConnection(
   const coordinator = Object.values(hosts).find(({ role }) => role === "coordinator");
   const { certificate, privateKey } = certificates.operator;
   return pulumi
-    .all([coordinator?.address ?? "", certificates.authority, certificate, pulumi.secret(privateKey)])
-    .apply(([host, ca, cert, key]) => ({
+    .all([
+      coordinator?.address ?? "",
+      certificates.authority,
+      certificate,
+      pulumi.secret(privateKey),
+      pulumi.secret(coordinator?.tunnel),
+    ])
+    .apply(([host, ca, cert, key, tunnel]) => ({
       host,
       port: coordinator?.port ?? 0,
       database: "postgres",
       user: "postgres",
       tls: { ca, cert, key },
+      ...(tunnel === undefined ? {} : { tunnel }),
     }));
 }
 

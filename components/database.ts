@@ -4,7 +4,10 @@ import { Database } from "../providers/dynamic/database";
 import type { Connection } from "../providers/dynamic/engine/session";
 import { Extension } from "../providers/dynamic/extension";
 import { Nodes } from "../providers/dynamic/nodes";
-import type { TransferMode } from "../providers/dynamic/nodes/drain";
+import type { TransferMode } from "../providers/dynamic/nodes/background-job";
+import { Rebalance } from "../providers/dynamic/rebalance";
+import { Settings } from "../providers/dynamic/settings";
+import type { SettingValues } from "../sizing/settings";
 import type { HostAddress } from "./hosts/host";
 
 /** One extension of a database. */
@@ -15,16 +18,52 @@ export interface DatabaseExtensionArgs {
   readonly schema?: string;
 }
 
+/** How the shards of a database are spread over its nodes whenever those change. */
+export interface DatabaseRebalanceArgs {
+  /** "by_disk_size", which leaves little data where it is, "by_shard_count", or one of your own. Changing it starts a job. @default - the database's default strategy */
+  readonly strategy?: string;
+  /** How far a node may be from the average before a job starts. Range: the strategy's own to 1. @default - the strategy's own */
+  readonly threshold?: number;
+  /** How shards move. @default - the cluster's `transferMode` */
+  readonly transferMode?: TransferMode;
+  /** Copy several reference tables at a time? @default true */
+  readonly parallelTransferReferenceTables?: boolean;
+  /** Move several shards of one colocation group at a time? @default true */
+  readonly parallelTransferColocatedShards?: boolean;
+  /** Time for the whole job. Unit: seconds. Range: 60 to 604800. @default 14400 */
+  readonly timeoutSeconds?: number;
+}
+
 /** What a database of a cluster is. Plain values: they are checked before anything is made. */
 export interface CitusDatabaseSpec {
   /** Role that owns it: a login role of the cluster or a role that exists on every node. Changing it updates the database. @default "postgres" */
   readonly owner?: string;
+  /**
+   * Database that it is copied from on each node; it must have no citus and no session in it. It counts when the database is made: changing it
+   * later changes nothing. @default "template0"
+   */
+  readonly template?: string;
   /** Character encoding. Changing it replaces the resource, never the data: the old database is kept and stands in the way. @default - the servers' */
   readonly encoding?: string;
   /** Collation and character classification. Changing it: as `encoding`. @default - the servers' */
   readonly locale?: string;
+  /** Language tag of an ICU collation as the database's default, such as "de-AT", in its canonical form; the encoding must be one that ICU has (UTF8). Changing it: as `encoding`. @default - none: `locale` sorts */
+  readonly icuLocale?: string;
+  /** Version of the citus extension in it, such as "13.2-1". Changing it updates the extension on every node, before anything else touches one. @default - the one that the nodes' installed packages bring */
+  readonly extensionVersion?: string;
   /** Extensions besides citus, by name; their packages must be installed on every host. Taking one out keeps it in the database. @default {} */
   readonly extensions?: Readonly<Record<string, DatabaseExtensionArgs>>;
+  /**
+   * Settings of its sessions, above the servers': `{ statement_timeout: "5min" }`. In force on every node in new sessions. A setting that is taken
+   * out of the map is reset; the map as a whole taken out leaves them. Moves of shards obey a `statement_timeout` too, see {@link Settings}.
+   * @default - none
+   */
+  readonly settings?: SettingValues;
+  /**
+   * Move shards whenever nodes come or go, so that each holds its share? True takes all defaults. Off by default: a worker that joins stays empty
+   * but for reference tables and new shards, since no data moves unasked. @default false
+   */
+  readonly rebalance?: boolean | DatabaseRebalanceArgs;
   /** What taking the database out, or destroying the stack, does to it: "keep" leaves it with its data, "drop" drops it on every node. @default "keep" */
   readonly onDelete?: "keep" | "drop";
 }
@@ -60,24 +99,30 @@ export class CitusDatabase extends pulumi.ComponentResource {
 
   constructor(name: string, args: CitusDatabaseArgs, opts?: pulumi.ComponentResourceOptions) {
     const databaseName = args.database ?? name;
-    super(CitusDatabase.type, name, { database: databaseName, workers: workersOf(args.nodes) }, opts);
-    // Said for every child: a component's own dependencies do not order its children's deletion.
+    // Said for every child, not for itself: a component's own dependencies do not order its children's deletion, and one that
+    // waits to be registered is one more step for its children.
     const dependsOn = opts?.dependsOn;
+    const own = { ...opts, dependsOn: undefined };
+    super(CitusDatabase.type, name, { database: databaseName, workers: workersOf(args.nodes) }, own);
     const child = { parent: this, ...(dependsOn === undefined ? {} : { dependsOn }) };
     const coordinator = coordinatorOf(args.nodes);
     const connection = pulumi
       .secret(pulumi.output(args.connection))
       .apply((to): Connection => ({ ...to, database: databaseName }));
 
+    const nodes = Object.fromEntries(Object.entries(args.nodes).map(([key, node]) => [key, serverOf(node)]));
     const database = new Database(
       name,
       {
         connection: args.connection,
-        nodes: Object.fromEntries(Object.entries(args.nodes).map(([key, node]) => [key, serverOf(node)])),
+        nodes,
         name: databaseName,
         owner: args.owner,
+        template: args.template,
         encoding: args.encoding,
         locale: args.locale,
+        icuLocale: args.icuLocale,
+        extensionVersion: args.extensionVersion,
         onDelete: args.onDelete,
       },
       child,
@@ -103,7 +148,30 @@ export class CitusDatabase extends pulumi.ComponentResource {
           pulumi.mergeOptions(child, { dependsOn: this.nodes }),
         ),
     );
-    const complete = pulumi.all([this.nodes.urn, ...extensions.map(({ urn }) => urn)]);
+    const settings =
+      args.settings === undefined
+        ? []
+        : [
+            new Settings(
+              name,
+              { connection: args.connection, nodes, database: databaseName, settings: args.settings },
+              pulumi.mergeOptions(child, { dependsOn: database }),
+            ),
+          ];
+    // Nobody waits for it: the database is complete while its shards move.
+    if (args.rebalance !== undefined && args.rebalance !== false) {
+      new Rebalance(
+        name,
+        {
+          connection,
+          nodes: shardNodesOf(args),
+          transferMode: args.transferMode,
+          ...(args.rebalance === true ? {} : args.rebalance),
+        },
+        pulumi.mergeOptions(child, { dependsOn: this.nodes }),
+      );
+    }
+    const complete = pulumi.all([this.nodes, ...extensions, ...settings].map(({ urn }) => urn));
     this.connection = pulumi.all([connection, complete]).apply(([to]) => to);
     this.registerOutputs({ database: databaseName });
   }
@@ -114,6 +182,12 @@ const serverOf = ({ address, port }: HostAddress) => ({ host: address, port });
 function workersOf(nodes: CitusDatabaseArgs["nodes"]) {
   const workers = Object.entries(nodes).filter(([, { role }]) => role === "worker");
   return Object.fromEntries(workers.map(([key, node]) => [key, serverOf(node)]));
+}
+
+/** The nodes that may hold shards. */
+function shardNodesOf({ nodes, coordinatorHoldsShards }: CitusDatabaseArgs) {
+  const holders = Object.entries(nodes).filter(([, { role }]) => role === "worker" || coordinatorHoldsShards === true);
+  return Object.fromEntries(holders.map(([key, node]) => [key, serverOf(node)]));
 }
 
 function coordinatorOf(nodes: CitusDatabaseArgs["nodes"]): HostAddress {

@@ -2,6 +2,7 @@
  *  revoked certificates hold. Runs after Nodes, so that a leaving node is drained first. Reads pg_stat_ssl; PostgreSQL 15 or newer. */
 import * as pulumi from "@pulumi/pulumi";
 import type { Hosts } from "./hosts/host";
+import { firewallFiles, firewallValues } from "./node-configuration";
 
 /** Arguments of {@link Fencing}. */
 export interface FencingArgs {
@@ -9,6 +10,8 @@ export interface FencingArgs {
   readonly hosts: Hosts;
   /** Exact pg_hba.conf of each host, by its key. */
   readonly hba: Readonly<Record<string, pulumi.Input<string>>>;
+  /** By the host's key: addresses and networks that a firewall of ours lets in, one a line. @default - needed for hosts with one only */
+  readonly allowed?: Readonly<Record<string, pulumi.Input<string>>>;
   /** The current revocation list, PEM. */
   readonly revocationList: pulumi.Input<string>;
   /** Serial numbers of the revoked certificates, decimal. */
@@ -25,20 +28,31 @@ export class Fencing extends pulumi.ComponentResource {
 
   /** `opts.dependsOn` names the Nodes whose leaving workers are to be gone before. */
   constructor(name: string, args: FencingArgs, opts?: pulumi.ComponentResourceOptions) {
-    super(Fencing.type, name, { revokedSerials: args.revokedSerials }, opts);
+    // Said for every child, as in CitusDatabase.
+    const dependsOn = opts?.dependsOn;
+    super(Fencing.type, name, { revokedSerials: args.revokedSerials }, { ...opts, dependsOn: undefined });
     const serials = pulumi.output(args.revokedSerials).apply((all) => all.join(" "));
     const runs = Object.values(args.hosts).map((host) => {
       const run = host.shell.run(
         `${name}-${host.key}`,
         {
-          files: ["components/node-configuration/server-files.sh", "components/node-configuration/fence.sh"],
+          files: [
+            "components/node-configuration/server-files.sh",
+            ...firewallFiles(host),
+            "components/node-configuration/fence.sh",
+          ],
           values: {
+            ...firewallValues(host, args.allowed?.[host.key] ?? "", true),
             HBA: pulumi.output(args.hba[host.key] ?? missing(host.key)),
             REVOCATION_LIST: args.revocationList,
             REVOKED_SERIALS: serials,
           },
+          asServer: true,
         },
-        { parent: this, dependsOn: [host.created] },
+        pulumi.mergeOptions(
+          { parent: this, dependsOn: [host.created] },
+          dependsOn === undefined ? undefined : { dependsOn },
+        ),
       );
       return [host.key, run] as const;
     });

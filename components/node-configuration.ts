@@ -51,6 +51,8 @@ export class NodeConfiguration extends pulumi.ComponentResource {
   readonly settings: Readonly<Record<string, pulumi.Output<Settings>>>;
   /** By the host's key: the exact pg_hba.conf, for fencing. */
   readonly hba: Readonly<Record<string, pulumi.Output<string>>>;
+  /** By the host's key: whom the exact firewall lets in, for fencing. */
+  readonly allowed: Readonly<Record<string, pulumi.Output<string>>>;
 
   constructor(name: string, args: NodeConfigurationArgs, opts?: pulumi.ComponentResourceOptions) {
     const files = eachHost(args.hosts, (host) => nodeFiles(host, args));
@@ -62,6 +64,7 @@ export class NodeConfiguration extends pulumi.ComponentResource {
     this.outcomes = eachHost(runs, ({ outcome }) => outcome);
     this.settings = eachHost(files, ({ settings }) => settings);
     this.hba = eachHost(files, ({ hba }) => hba);
+    this.allowed = eachHost(files, ({ allowed }) => allowed);
     this.registerOutputs({ outcomes: this.outcomes });
   }
 }
@@ -70,6 +73,8 @@ export class NodeConfiguration extends pulumi.ComponentResource {
 interface NodeFiles {
   readonly settings: pulumi.Output<Settings>;
   readonly hba: pulumi.Output<string>;
+  /** Addresses and networks that may dial it, one a line. */
+  readonly allowed: pulumi.Output<string>;
   readonly visible: pulumi.Output<{ settings: Settings; hba: string[] }>;
 }
 
@@ -83,16 +88,15 @@ function nodeFiles(host: Host, args: NodeConfigurationArgs): NodeFiles {
       settings: args.settings?.[host.key] ?? {},
     }),
   );
-  const hba = addresses.apply((nodes) =>
-    hbaFile({
-      osUser: host.osUser,
-      nodes,
-      operatorNetworks: args.operatorNetworks ?? nodes,
-      clientNetworks: args.clientNetworks ?? [],
-    }),
-  );
+  const dialling = addresses.apply((nodes) => ({
+    nodes,
+    operatorNetworks: args.operatorNetworks ?? nodes,
+    clientNetworks: args.clientNetworks ?? [],
+  }));
+  const hba = dialling.apply((networks) => hbaFile({ osUser: host.osUser, ...networks }));
+  const allowed = dialling.apply((networks) => [...new Set(Object.values(networks).flat())].sort().join("\n"));
   const visible = pulumi.all([settings, hba]).apply(([set, lines]) => ({ settings: set, hba: lines.split("\n") }));
-  return { settings, hba, visible };
+  return { settings, hba, allowed, visible };
 }
 
 function configure(
@@ -111,8 +115,15 @@ function configure(
   return host.shell.run(
     name,
     {
-      files: ["components/node-configuration/server-files.sh", "components/node-configuration/configure.sh"],
+      files: [
+        ...(host.beforeConfiguration?.files ?? []),
+        "components/node-configuration/server-files.sh",
+        ...firewallFiles(host),
+        "components/node-configuration/configure.sh",
+      ],
       values: {
+        ...host.beforeConfiguration?.values,
+        ...firewallValues(host, files.allowed, false),
         ADDRESS: host.address,
         PORT: String(host.port),
         SETTINGS: files.settings.apply(settingsFile),
@@ -126,10 +137,22 @@ function configure(
         PRIVATE_KEY: certificate.privateKey,
         REVOCATION_LIST: args.revocationList,
       },
+      asServer: true,
     },
     { parent, dependsOn: [host.created] },
   );
 }
+
+/** What comes before a script that decides who gets in. */
+export const firewallFiles = ({ firewall }: Host) => (firewall === true ? ["components/hosts/firewall.sh"] : []);
+
+/** The values of {@link firewallFiles}. `exact` forgets whom a former configuration let in. */
+export const firewallValues = (
+  { firewall, port }: Host,
+  allowed: pulumi.Input<string>,
+  exact: boolean,
+): Readonly<Record<string, pulumi.Input<string>>> =>
+  firewall === true ? { PORT: String(port), ALLOWED: allowed, EXACT: exact ? "yes" : "no" } : {};
 
 function eachHost<From, To>(
   hosts: Readonly<Record<string, From>>,

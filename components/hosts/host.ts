@@ -1,7 +1,13 @@
 /** The contract between a host target (local, and later ssh and aws) and every stage after it. */
+import { isIP } from "node:net";
 import type * as pulumi from "@pulumi/pulumi";
+import type { SshAddress } from "../../providers/dynamic/engine/ssh";
+import type { PreflightTarget } from "../../providers/dynamic/preflight";
+import type { ClusterPlan } from "../../sizing/plan";
 import type { Problem } from "../../sizing/problem";
-import type { Shell } from "./shell";
+import type { SharedMachine } from "../../sizing/shared-machine";
+import { supportedVersions, type AskedVersions } from "../../sizing/versions";
+import type { ResolvedPart, Shell } from "./shell";
 
 /** What a node does in the cluster. */
 export type NodeRole = "coordinator" | "worker";
@@ -22,8 +28,16 @@ export interface Host extends HostAddress {
   readonly key: string;
   /** Operating-system user that PostgreSQL runs as. It reaches the server as postgres over the Unix socket. */
   readonly osUser: string;
+  /** Its port is open to nodes, operators and clients of the configuration only, by a firewall of ours. @default false */
+  readonly firewall?: boolean;
+  /** How it is reached without this program, once it has left. */
+  readonly target: pulumi.Input<PreflightTarget>;
   /** Runs scripts there. */
   readonly shell: Shell;
+  /** Where to log in over SSH, to dial the servers of the cluster from there; the coordinator's counts. @default - dialled directly */
+  readonly tunnel?: pulumi.Input<SshAddress>;
+  /** What runs there before each configuration of its server. @default - nothing */
+  readonly beforeConfiguration?: ResolvedPart;
   /** The host exists and PostgreSQL can be configured on it. Deleting this resource stops the server. */
   readonly created: pulumi.Resource;
 }
@@ -35,17 +49,24 @@ export type Hosts = Readonly<Record<string, Host>>;
 export interface HostRequirements {
   /** Extensions that some database asks for, besides citus: each must be installable on every host. */
   readonly extensions: readonly string[];
-  /** PostgreSQL major version and Citus version asked for; undefined takes what is installed. */
+  /** PostgreSQL's major version; undefined takes what is installed. */
   readonly postgresVersion?: number;
+  /** Citus' version; undefined takes what is installed. */
   readonly citusVersion?: string;
+  /** Sizes of the machines, for targets that make them. Undefined where no workload is given. */
+  readonly plan?: ClusterPlan;
 }
 
 /** A place where hosts come from, chosen by the user: `localHosts({ … })`. Plain data, so that it can be checked before anything is made. */
 export interface HostTarget {
   /** Keys and roles of the hosts, known before any of them exists. */
   readonly nodes: Readonly<Record<string, HostAddress>>;
-  /** Everything wrong with the arguments, paths as the user wrote them. */
-  check(): readonly Problem[];
+  /** All hosts are on this machine, so that each gets a share of it. @default - each host has a machine of its own */
+  readonly sharedMachine?: SharedMachine;
+  /** The hosts get a firewall of ours, which compares IP addresses: networks cannot be names. @default false */
+  readonly hasFirewall?: boolean;
+  /** Everything wrong with the arguments, paths as the user wrote them. The versions are those that the cluster asks for. */
+  check(versions?: AskedVersions): readonly Problem[];
   /** Makes the hosts: all preflights first, then each host. */
   create(name: string, requirements: HostRequirements, opts: pulumi.ComponentResourceOptions): Hosts;
 }
@@ -64,3 +85,30 @@ export function addressProblem(address: string): string | undefined {
   }
   return undefined;
 }
+
+/** Why the address or network cannot be let in by a firewall of ours, or undefined. Reads after the path. */
+export function nameProblem(address: string): string | undefined {
+  if (isIP(address.split("/")[0] ?? "") !== 0) return undefined;
+  return `"${address}" is a name, and nftables compares IP addresses; give its IP address or network, or leave firewall out`;
+}
+
+/** Why the text cannot be a worker's key, or undefined. Reads after the path. */
+export function workerKeyProblem(key: string): string | undefined {
+  if (key === "coordinator") return "a worker cannot be called so; the coordinator is";
+  if (/^[a-z][a-z0-9-]*$/.test(key)) return undefined;
+  return `${JSON.stringify(key)} is no key of a host; use a-z, 0-9 and "-", beginning with a letter`;
+}
+
+/** Why the value cannot be a TCP port, or undefined. Reads after the path. */
+export function portProblem(port: unknown): string | undefined {
+  const isPort = typeof port === "number" && Number.isInteger(port) && port >= 1 && port <= 65535;
+  return isPort ? undefined : `must be a whole number from 1 to 65535, got ${JSON.stringify(port)}`;
+}
+
+/** The requirements as every target's preflights take them. */
+export const preflightRequirements = ({ extensions, postgresVersion, citusVersion }: Partial<HostRequirements>) => ({
+  extensions: [...(extensions ?? [])],
+  ...(postgresVersion === undefined ? {} : { postgresVersion }),
+  ...(citusVersion === undefined ? {} : { citusVersion }),
+  supported: supportedVersions.flatMap(({ citus, postgres }) => postgres.map((major) => `${major}/${citus}`)),
+});

@@ -1,12 +1,22 @@
 /** Local hosts: one PostgreSQL server per node as a process of this machine, one folder per node. For development, tests and demos.
  *  As root the servers run as an unprivileged user, since PostgreSQL refuses root. Needs bash. */
 import { isAbsolute, normalize } from "node:path";
-import { userInfo } from "node:os";
+import { availableParallelism, totalmem, userInfo } from "node:os";
 import * as pulumi from "@pulumi/pulumi";
-import { Preflight } from "../../providers/dynamic/preflight";
+import { Preflight, type PreflightTarget } from "../../providers/dynamic/preflight";
 import { describeProblems, type Problem } from "../../sizing/problem";
-import { supportedVersions } from "../../sizing/versions";
-import { addressProblem, type Host, type HostRequirements, type Hosts, type HostTarget, type NodeRole } from "./host";
+import type { SharedMachine } from "../../sizing/shared-machine";
+import {
+  addressProblem,
+  portProblem,
+  preflightRequirements,
+  workerKeyProblem,
+  type Host,
+  type HostRequirements,
+  type Hosts,
+  type HostTarget,
+  type NodeRole,
+} from "./host";
 import { localShell } from "./shell";
 
 /** One local server. */
@@ -42,6 +52,7 @@ export function localHosts(args: LocalHostTargetArgs): HostTarget {
     nodes: Object.fromEntries(
       entries(args).map(([key, role, { port }]) => [key, { role, address: args.address ?? defaultAddress, port }]),
     ),
+    sharedMachine: thisMachine(),
     check: () => checkLocalHosts(args),
     create: (name, requirements, opts) => new LocalHosts(name, { ...args, ...requirements }, opts).hosts,
   };
@@ -68,20 +79,19 @@ export class LocalHosts extends pulumi.ComponentResource {
   }
 }
 
+const targetOf = (args: LocalHostsArgs): PreflightTarget => ({
+  local: { folder: args.folder, user: osUser(args), ...(args.bin === undefined ? {} : { bin: args.bin }) },
+});
+
 function preflightOf(name: string, key: string, host: LocalHostArgs, args: LocalHostsArgs, parent: pulumi.Resource) {
   return new Preflight(
     `${name}-${key}-preflight`,
     {
       host: key,
-      target: {
-        local: { folder: args.folder, user: osUser(args), ...(args.bin === undefined ? {} : { bin: args.bin }) },
-      },
+      target: targetOf(args),
       address: args.address ?? defaultAddress,
       port: host.port,
-      extensions: [...(args.extensions ?? [])],
-      ...(args.postgresVersion === undefined ? {} : { postgresVersion: args.postgresVersion }),
-      ...(args.citusVersion === undefined ? {} : { citusVersion: args.citusVersion }),
-      supported: supportedVersions.flatMap(({ citus, postgres }) => postgres.map((major) => `${major}/${citus}`)),
+      ...preflightRequirements(args),
       deleteData: args.deleteData === true,
     },
     { parent },
@@ -98,7 +108,7 @@ function createHost(
   parent: pulumi.Resource,
 ): Host {
   const shell = localShell({
-    files: ["components/hosts/local.sh"],
+    files: ["components/hosts/server.sh", "components/hosts/local.sh"],
     values: {
       KEY: key,
       FOLDER: args.folder,
@@ -110,7 +120,7 @@ function createHost(
   const created = shell.run(
     `${name}-${key}`,
     {
-      files: ["components/hosts/create-local-host.sh"],
+      files: ["components/hosts/data-folder.sh", "components/hosts/create-local-host.sh"],
       values: {},
       onDelete: {
         files: ["components/hosts/delete-local-host.sh"],
@@ -125,12 +135,20 @@ function createHost(
     address: args.address ?? defaultAddress,
     port,
     osUser: osUser(args),
+    target: targetOf(args),
     shell,
     created: created.resource,
   };
 }
 
 const defaultAddress = "127.0.0.1";
+
+/** What processes may use here; a container's limit counts. Whole GiB, since a kernel's own part differs from start to start. */
+function thisMachine(): SharedMachine {
+  const limit = process.constrainedMemory();
+  const bytes = limit > 0 ? Math.min(limit, totalmem()) : totalmem();
+  return { cores: availableParallelism(), ramGiB: Math.round(bytes / 2 ** 30) };
+}
 
 const isRoot = () => process.getuid?.() === 0;
 
@@ -194,19 +212,15 @@ function workersOf({ workers }: Loose<LocalHostTargetArgs>): Readonly<Record<str
 
 function checkKeys(args: LocalHostTargetArgs): Problem[] {
   return Object.keys(workersOf(args)).flatMap((key) => {
-    const path = `workers.${key}`;
-    if (key === "coordinator") return [{ path, reason: "a worker cannot be called so; the coordinator is" }];
-    if (/^[a-z][a-z0-9-]*$/.test(key)) return [];
-    return [
-      { path, reason: `${JSON.stringify(key)} is no key of a host; use a-z, 0-9 and "-", beginning with a letter` },
-    ];
+    const reason = workerKeyProblem(key);
+    return reason === undefined ? [] : [{ path: `workers.${key}`, reason }];
   });
 }
 
 function checkPorts(args: LocalHostTargetArgs): Problem[] {
   const { coordinator }: Loose<LocalHostTargetArgs> = args;
   const problems: Problem[] = [];
-  const owners = new Map<number, string>();
+  const owners = new Map<unknown, string>();
   const all = [
     ["coordinator", coordinator],
     ...Object.entries(workersOf(args)).map(([key, host]) => [`workers.${key}`, host]),
@@ -221,17 +235,12 @@ function checkPorts(args: LocalHostTargetArgs): Problem[] {
       continue;
     }
     const { port }: { readonly port?: unknown } = host;
-    if (typeof port !== "number" || !Number.isInteger(port) || port < 1 || port > 65535) {
-      problems.push({
-        path: `${path}.port`,
-        reason: `must be a whole number from 1 to 65535, got ${JSON.stringify(port)}`,
-      });
-      continue;
-    }
     const owner = owners.get(port);
-    if (owner !== undefined)
-      problems.push({ path: `${path}.port`, reason: `${port} is the port of ${owner} too; each host needs its own` });
-    else owners.set(port, path);
+    const reason =
+      portProblem(port) ??
+      (owner === undefined ? undefined : `${String(port)} is the port of ${owner} too; each host needs its own`);
+    if (reason === undefined) owners.set(port, path);
+    else problems.push({ path: `${path}.port`, reason });
   }
   return problems;
 }

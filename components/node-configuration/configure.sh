@@ -100,16 +100,9 @@ if [ -z "$revocation_list" ] || ! same_file ca.crt "$CA"; then revocation_list="
 hba=$(hba_text)
 if [ "$(as_postgres cat "$DATA/PG_VERSION")" -lt 16 ]; then IDENT="$IDENT_15"; fi
 
-write_file citus.conf "$(settings_text)"
-write_file pg_hba.conf "$hba"
-write_file pg_ident.conf "$IDENT"
-write_file ca.crl "$revocation_list"
-write_file ca.crt "$CA"
-write_file server.key "$PRIVATE_KEY"
-write_file server.crt "$CERTIFICATE"
-# Last: from here on a start uses the others.
-write_file postgresql.conf "$(postgresql_conf)"
-[ -z "$written" ] || say "wrote$written"
+# postgresql.conf is the last: from there on a start uses the others.
+write_files citus.conf "$(settings_text)" pg_hba.conf "$hba" pg_ident.conf "$IDENT" ca.crl "$revocation_list" ca.crt "$CA" \
+  server.key "$PRIVATE_KEY" server.crt "$CERTIFICATE" postgresql.conf "$(postgresql_conf)"
 
 if ! server_is_running; then
   if files_changed; then check_files; fi

@@ -4,9 +4,7 @@
 need_postgres
 case "$REVOKED_SERIALS" in *[!0-9\ ]*) fail "a serial is not a decimal number" ;; esac
 
-write_file pg_hba.conf "$HBA"
-write_file ca.crl "$REVOCATION_LIST"
-[ -z "$written" ] || say "wrote$written"
+write_files pg_hba.conf "$HBA" ca.crl "$REVOCATION_LIST"
 
 if ! server_is_running; then
   # No connection to end, and the next start reads the files.

@@ -92,14 +92,19 @@ export interface HbaArgs {
   readonly clientNetworks: readonly string[];
 }
 
+const each = (networks: readonly string[], line: (network: string) => string) =>
+  [...new Set(networks.map(network))].sort().map(line);
+
+/** The lines of pg_hba.conf that let nodes in. @throws on a bad address */
+export const nodeLines = (nodes: readonly string[]) =>
+  each(nodes, (address) => `hostssl all all ${address} cert map=cluster`);
+
 /** pg_hba.conf. The first matching line decides, so the order is part of the meaning. @throws on a bad network */
 export function hbaFile({ osUser, nodes, operatorNetworks, clientNetworks }: HbaArgs): string {
-  const each = (networks: readonly string[], line: (network: string) => string) =>
-    [...new Set(networks.map(network))].sort().map(line);
   return [
     osUser === "postgres" ? "local all postgres peer" : "local all postgres peer map=local",
     "local all all scram-sha-256",
-    ...each(nodes, (address) => `hostssl all all ${address} cert map=cluster`),
+    ...nodeLines(nodes),
     ...each(operatorNetworks, (address) => `hostssl all postgres ${address} cert map=cluster`),
     ...each(clientNetworks, (address) => `hostssl all all ${address} scram-sha-256`),
   ].join("\n");

@@ -1,10 +1,6 @@
-# Looks at a host and changes nothing. Prints "fact <name> <value>" and "problem <text>" lines, all of them.
+# Looks at a host and changes nothing, after report.sh.
 # Values: ADDRESS, PORT, EXTENSIONS (blanks between), POSTGRES_VERSION, CITUS_VERSION, SUPPORTED ("15/13.2 16/13.2").
 # shellcheck shell=bash disable=SC2016,SC2153 # inner scripts get words as arguments; values come in capitals
-set +e
-fact() { printf 'fact %s %s\n' "$1" "$2"; }
-problem() { printf 'problem %s\n' "$*"; }
-
 check_user() {
   if ! id -u "$OS_USER" >/dev/null 2>&1; then
     problem "the operating-system user \"$OS_USER\" does not exist; create it, or name another one"
@@ -91,10 +87,11 @@ package_of() {
 check_folder() {
   local there="$HOST_FOLDER" maker=as_postgres
   while [ ! -e "$there" ]; do there=$(dirname "$there"); done
-  fact freeDiskMiB "$(($(df -Pk "$there" | awk 'NR == 2 { print $4 }') / 1024))"
+  free=$(($(df -Pk "$there" | awk 'NR == 2 { print $4 }') / 1024))
+  fact freeDiskMiB "$free"
   [ -n "$user_is_there" ] || return
   # As root we make missing folders ourselves; the server's user needs a way to them all the same.
-  if [ "$(id -u)" = 0 ] && [ "$there" != "$HOST_FOLDER" ]; then maker=""; fi
+  if [ "$EUID" = 0 ] && [ "$there" != "$HOST_FOLDER" ]; then maker=""; fi
   if [ ! -d "$there" ]; then
     problem "$there is not a folder"
   elif ! as_postgres test -x "$there"; then
@@ -109,6 +106,7 @@ check_data() {
   local version
   if ! as_postgres test -e "$DATA"; then
     fact data absent
+    check_room
   elif version=$(as_postgres cat "$DATA/PG_VERSION" 2>/dev/null) && [ -n "$version" ]; then
     fact data "cluster $version"
     if [ -n "$major" ] && [ "$version" != "$major" ]; then
@@ -119,10 +117,16 @@ check_data() {
     fi
   elif [ -z "$(as_postgres ls -A "$DATA" 2>/dev/null)" ]; then
     fact data empty
+    check_room
   else
     fact data other
     problem "$DATA is not empty and holds no PostgreSQL cluster; move it away or choose another folder"
   fi
+}
+
+# An empty cluster with its write-ahead log and two databases takes about 120 MiB; a start that fails for want of room is hard to read.
+check_room() {
+  [ "$free" -ge 200 ] || problem "only $free MiB are free for $DATA, an empty node needs 200; free some, or use a larger disk"
 }
 
 check_port() {
@@ -140,8 +144,9 @@ check_port() {
   fi
 }
 
-user_is_there="" major="" extensions=""
+user_is_there="" major="" extensions="" free=0
 fact os "$(sed -n -E 's/^PRETTY_NAME="?([^"]*)"?$/\1/p' /etc/os-release 2>/dev/null | grep . || uname -sr)"
+fact clock "$(date +%s)"
 check_user
 check_postgres
 check_folder

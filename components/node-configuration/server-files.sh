@@ -2,7 +2,6 @@
 # until the new ones are in force. Needs a prelude that sets DATA and defines as_postgres, sql, reload_server, log_….
 # shellcheck shell=bash disable=SC2016 # the inner scripts get their words as arguments
 BEFORE="$DATA/citus.before"
-written=""
 started=""
 
 # Is there something to put in force: files of this run, or of one that was killed?
@@ -15,17 +14,39 @@ text_of() { printf '%s\n' "$(printf '%s' "$1")"; }
 
 same_file() { text_of "$2" | as_postgres cmp -s - "$DATA/$1" 2>/dev/null; }
 
-# write_file NAME TEXT: only if different, never half, readable by the server's user only.
-# Text travels through a pipe from a builtin, so that a private key is in no argument list.
-write_file() {
-  if same_file "$1" "$2"; then return 0; fi
-  # The oldest copy wins: after a killed run that is the one that was in force.
-  as_postgres sh -c 'umask 077; mkdir -p "$2"
-    if [ -e "$2/$3" ] || [ -e "$2/$3.absent" ]; then exit 0; fi
-    if [ -e "$1/$3" ]; then cp -p "$1/$3" "$2/.copy" && mv -f "$2/.copy" "$2/$3"; else : >"$2/$3.absent"; fi' \
-    sh "$DATA" "$BEFORE" "$1"
-  text_of "$2" | as_postgres sh -c 'umask 077; cat >"$1.new" && mv -f "$1.new" "$1"' sh "$DATA/$1"
-  written="$written $1"
+# One file, in the process that write_files starts. The oldest copy wins: after a killed run that is the one that was in force.
+put_file() {
+  local text
+  text=$(printf '%s' "$2")
+  if [ -e "$DATA/$1" ] && [ "$(<"$DATA/$1")" = "$text" ]; then return 0; fi
+  [ -d "$BEFORE" ] || mkdir "$BEFORE"
+  if [ ! -e "$BEFORE/$1" ] && [ ! -e "$BEFORE/$1.absent" ]; then
+    if [ -e "$DATA/$1" ]; then
+      cp -p "$DATA/$1" "$BEFORE/.copy"
+      mv -f "$BEFORE/.copy" "$BEFORE/$1"
+    else
+      : >"$BEFORE/$1.absent"
+    fi
+  fi
+  printf '%s\n' "$text" >"$DATA/$1.new"
+  mv -f "$DATA/$1.new" "$DATA/$1"
+  printf ' %s' "$1"
+}
+
+# write_files NAME TEXT …: what differs, in this order, each never half, readable by the server's user only. One process for all:
+# starting one costs more than its work. What it does travels through a pipe, so that a private key is in no argument list.
+write_files() {
+  local steps
+  steps=$(
+    printf 'set -eu; umask 077; DATA=%q BEFORE=%q\n' "$DATA" "$BEFORE"
+    declare -f put_file
+    while [ $# -gt 0 ]; do
+      printf 'put_file %q %q\n' "$1" "$2"
+      shift 2
+    done
+  )
+  written=$(printf '%s\n' "$steps" | as_postgres bash -s)
+  [ -z "$written" ] || say "wrote$written"
 }
 
 keep_files() { as_postgres rm -rf "$BEFORE"; }
