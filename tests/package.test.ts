@@ -19,7 +19,7 @@ interface Packed {
 const allowed = [
   /^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/,
   /^dist\/index\.(js|d\.ts)$/,
-  /^dist\/(components|providers|sizing)\/.*\.(js|d\.ts)$/,
+  /^dist\/(commands|components|providers|sizing)\/.*\.(js|d\.ts)$/,
   /^(components|providers)\/.*\.sh$/,
 ];
 
@@ -105,6 +105,15 @@ describe("package", function () {
     const message = await node(`
       try { require("pulumi-citus/provider").kind("Nothing"); } catch (error) { console.log(error.message); }`);
     assert.match(message, /"Nothing"/);
+  });
+
+  it("sizes a cluster from the command line", async () => {
+    const own = join(folder, "program");
+    const workload =
+      "kind: custom\nworkers: 2\ncoresPerWorker: 4\nramPerWorker: 16 GiB\ndataSize: 50 GB\npeakClients: 100\n";
+    writeFileSync(join(own, "workload.yaml"), workload);
+    const { stdout } = await execute("npx", ["--no-install", "pulumi-citus", "plan", "workload.yaml"], { cwd: own });
+    assert.match(stdout, /^worker +2 +4 +16 /m);
   });
 
   it("finds the shell files that it runs on hosts", async () => {

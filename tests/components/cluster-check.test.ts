@@ -4,7 +4,9 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
-import { checkCluster, CitusCluster, type CitusClusterArgs } from "../../components/cluster";
+import * as pulumi from "@pulumi/pulumi";
+import { CitusCluster, type CitusClusterArgs } from "../../components/cluster";
+import { checkClusterArgs } from "../../components/cluster-check";
 import { localHosts, type LocalHostTargetArgs } from "../../components/hosts/local";
 import { describeProblems } from "../../sizing/problem";
 import { clusterOf, portsFor } from "../support/demo-cluster";
@@ -29,19 +31,27 @@ const untyped = (text: string) => localHosts(JSON.parse(text) as LocalHostTarget
 const hostsWith = (change: Partial<LocalHostTargetArgs>) => ({ hosts: localHosts({ ...goodHosts, ...change }) });
 const longName = "d".repeat(64);
 
-describe("checkCluster", () => {
+describe("checkClusterArgs", () => {
   const accepted: readonly (readonly [string, Partial<CitusClusterArgs>])[] = [
     ["the quickstart", {}],
     ["no database, no role", { databases: {}, loginRoles: [] }],
     ["no worker, where the coordinator holds shards", { ...hostsWith({ workers: {} }), coordinatorHoldsShards: true }],
     ["settings", { settings: { work_mem: "64MB" }, workerSettings: { max_connections: "200" } }],
+    ["a password for a login role", { loginRolePasswords: { app: pulumi.secret("correct horse") } }],
+    [
+      "settings of a database and of a role",
+      {
+        databases: { app: { settings: { statement_timeout: "5min", jit: false, "app.tenant": "7" } } },
+        loginRoleSettings: { app: { statement_timeout: 30_000, default_transaction_read_only: true } },
+      },
+    ],
     ["a setting of a library that is preloaded", { settings: { "pg_stat_statements.max": "1000" } }],
     ["a pair of versions", { postgresVersion: 17, citusVersion: "13.2" }],
     ["networks", { operatorNetworks: ["10.0.0.0/8"], clientNetworks: ["fd00::/8", "192.0.2.1"] }],
     ["a name of 63 bytes", { databases: { ["d".repeat(63)]: {} } }],
   ];
   for (const [why, change] of accepted)
-    it(`accepts ${why}`, () => assert.deepEqual(checkCluster({ ...good, ...change }), []));
+    it(`accepts ${why}`, () => assert.deepEqual(checkClusterArgs({ ...good, ...change }), []));
 
   const refused: readonly (readonly [string, Partial<CitusClusterArgs>, readonly RegExp[]])[] = [
     [
@@ -93,6 +103,11 @@ describe("checkCluster", () => {
     ["a reserved database", { databases: { template1: {} } }, [/^databases\["template1"\]: .*reserved by PostgreSQL/]],
     ["the maintenance database", { databases: { postgres: {} } }, [/^databases\["postgres"\]: .*maintenance database/]],
     [
+      "a rebalance that cannot be",
+      { databases: { app: { rebalance: { threshold: 3, timeoutSeconds: 1 } } } },
+      [/^databases\.app\.rebalance\.threshold: must be 0 to 1, got 3/, /^databases\.app\.rebalance\.timeoutSeconds: /],
+    ],
+    [
       "an owner that nobody makes",
       { databases: { app: { owner: "bob" } } },
       [/^databases\.app\.owner: "bob" is neither "postgres" nor one of loginRoles/],
@@ -127,6 +142,55 @@ describe("checkCluster", () => {
       { coordinatorSettings: { shared_preload_libraries: "pg_stat_statements, citus" } },
       [/^coordinatorSettings\.shared_preload_libraries: is managed by this package; name libraries in `preload`/],
     ],
+    [
+      "settings that a database cannot have",
+      {
+        databases: {
+          app: { settings: { statement_timout: "5min", work_mem: "1kB", jit: "maybe", search_path: '"a' } },
+          other: { settings: { max_connections: 200, log_connections: true, default_transaction_read_only: "on" } },
+        },
+      },
+      [
+        /^databases\.app\.settings\.statement_timout: is not a setting .*; did you mean "statement_timeout"\?$/,
+        /^databases\.app\.settings\.work_mem: must be 64 to/,
+        /^databases\.app\.settings\.jit: must be on or off, got "maybe"$/,
+        /^databases\.app\.settings\.search_path: must be names with commas/,
+        /^databases\.other\.settings\.max_connections: cannot be set for a database; set it for the servers$/,
+        /^databases\.other\.settings\.log_connections: cannot be set for a database/,
+        /^databases\.other\.settings\.default_transaction_read_only: must stay off/,
+      ],
+    ],
+    [
+      "what no database can be made from, sorted by or have of citus",
+      {
+        databases: {
+          app: { template: "a\u0000b", icuLocale: "de_at", extensionVersion: "13.2" },
+          other: { template: "template1", icuLocale: "und-u-ks-level2", extensionVersion: "13.2-1" },
+        },
+      },
+      [
+        /^databases\.app\.template: /,
+        /^databases\.app\.icuLocale: must be a language tag in its canonical form, such as "de-AT", got "de_at"$/,
+        /^databases\.app\.extensionVersion: must be a version such as "13\.2-1", got "13\.2"$/,
+      ],
+    ],
+    [
+      "passwords of nobody, and one that no server would take, without showing it",
+      { loginRolePasswords: { bob: "x", app: `md5${"0".repeat(32)}` } },
+      [
+        /^loginRolePasswords\["bob"\]: is none of loginRoles; add it there$/,
+        /^loginRolePasswords\["app"\]: looks like a hash, which PostgreSQL would store as it is; give a SCRAM verifier as `verifier`$/,
+      ],
+    ],
+    [
+      "settings of a role that nobody makes, and what a role cannot have",
+      { loginRoleSettings: { bob: {}, app: { wal_level: "logical", statement_timeout: "5 minutes" } } },
+      [
+        /^loginRoleSettings\["bob"\]: is none of loginRoles; add it there$/,
+        /^loginRoleSettings\.app\.wal_level: cannot be set for a role; set it for the servers$/,
+        /^loginRoleSettings\.app\.statement_timeout: must be in us, ms, s, min, h, d/,
+      ],
+    ],
     ["no TLS", { settings: { ssl: "off" } }, [/^settings\.ssl: must stay on/]],
     ["a host file of its own", { settings: { hba_file: "/tmp/x" } }, [/^settings\.hba_file: is managed/]],
     [
@@ -138,11 +202,20 @@ describe("checkCluster", () => {
         /^clientNetworks\[1\]: "host all all 0\.0\.0\.0\/0 trust" is not a network/,
       ],
     ],
+    [
+      "networks by name where a firewall compares addresses",
+      {
+        hosts: { ...localHosts(goodHosts), hasFirewall: true },
+        operatorNetworks: ["10.0.0.0/8"],
+        clientNetworks: ["192.0.2.1", "office.example"],
+      },
+      [/^clientNetworks\[1\]: "office\.example" is a name, and nftables compares IP addresses/],
+    ],
     ["a relative folder for clients", { clientFolder: "clients" }, [/^clientFolder: "clients" is relative/]],
   ];
   for (const [why, change, patterns] of refused)
     it(`refuses ${why}`, () => {
-      const problems = checkCluster({ ...good, ...change }).map((problem) => describeProblems([problem]));
+      const problems = checkClusterArgs({ ...good, ...change }).map((problem) => describeProblems([problem]));
       assert.equal(problems.length, patterns.length, problems.join("\n"));
       for (const [index, pattern] of patterns.entries()) assert.match(problems[index] ?? "", pattern);
     });
@@ -213,7 +286,7 @@ describe("CitusCluster, refusals", function () {
           const expected = [
             /cannot use host "coordinator": the extension "postgis" is not installed for PostgreSQL \d+; install it \(Debian: postgresql-\d+-postgis-3\)/,
             /cannot use host "a": port \d+ on 127\.0\.0\.1 is taken( by .*)?; stop that process or choose another port/,
-            /cannot use host "b": .*\/b is not writable by the user "postgres"; change its owner or choose another folder/,
+            /cannot use host "b": .*\/b is not writable by the user "\w+"; change its owner or choose another folder/,
             /cannot use host "c": .*\/c\/data was made by PostgreSQL 14, .* has \d+; install postgresql-14, .*choose another folder/,
           ];
           for (const pattern of expected) assert.match(output, pattern);

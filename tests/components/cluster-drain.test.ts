@@ -48,7 +48,7 @@ async function assertFinishes(stack: TestStack, formed: StackRun, ports: Ports, 
 describe("CitusCluster, failing drains", function () {
   this.timeout(300_000);
   before(function () {
-    requires(this, "cli", "tls", "command", "citus");
+    requires(this, "cli", "tls", "command", "realCitus");
   });
 
   it("names the table without replica identity and keeps the worker until it has one", async () => {

@@ -50,17 +50,18 @@ const identities = [
   "command:local:Command demo-nodes-a",
   "command:local:Command demo-nodes-b",
   "command:local:Command demo-nodes-coordinator",
+  "pulumi-nodejs:dynamic/citus:ConfigurationFile demo-a",
+  "pulumi-nodejs:dynamic/citus:ConfigurationFile demo-b",
+  "pulumi-nodejs:dynamic/citus:ConfigurationFile demo-coordinator",
   "pulumi-nodejs:dynamic/citus:Database demo-app",
   "pulumi-nodejs:dynamic/citus:Extension demo-app-pg_stat_statements",
+  "pulumi-nodejs:dynamic/citus:LeavingHosts demo-leaving-hosts",
   "pulumi-nodejs:dynamic/citus:Nodes demo-app",
   "pulumi-nodejs:dynamic/citus:Preflight demo-hosts-a-preflight",
   "pulumi-nodejs:dynamic/citus:Preflight demo-hosts-b-preflight",
   "pulumi-nodejs:dynamic/citus:Preflight demo-hosts-coordinator-preflight",
   "pulumi-nodejs:dynamic/citus:RevocationList demo-revocation-list",
   "pulumi-nodejs:dynamic/citus:Role demo-app",
-  "pulumi-nodejs:dynamic/citus:Settings demo-a",
-  "pulumi-nodejs:dynamic/citus:Settings demo-b",
-  "pulumi-nodejs:dynamic/citus:Settings demo-coordinator",
   ...["CertRequest", "LocallySignedCert", "PrivateKey"].flatMap((type) =>
     ["node-a", "node-b", "node-coordinator", "operator", "role-app"].map(
       (child) => `tls:index/${lowerFirst(type)}:${type} demo-certificates-${child}`,
@@ -108,15 +109,82 @@ describe("CitusCluster with mocks", () => {
       assert.deepEqual(missing, [], nodes.dependsOn.join());
       assert.ok(nodes.dependsOn.includes("demo-app"), "the database and its owner first");
     }
-    // Children wait for the URN of their component, which waits for these.
-    const [fencing] = only("Fencing");
-    assert.deepEqual(fencing?.dependsOn, ["demo-app", ...commands("demo-nodes"), "demo-revocation-list"]);
+    for (const fence of only("Command").filter(({ name }) => /^demo-fencing-/.test(name))) {
+      const missing = ["demo-app", ...commands("demo-nodes")].filter((name) => !fence.dependsOn.includes(name));
+      assert.deepEqual(missing, [], fence.dependsOn.join());
+    }
+    // A component that waited would be one more step for its children.
+    for (const component of [...only("Fencing"), ...only("CitusDatabase")])
+      assert.deepEqual(
+        component.dependsOn.filter((name) => name !== "demo-revocation-list"),
+        [],
+      );
     for (const host of only("Command").filter(({ name }) => /^demo-hosts-/.test(name)))
       assert.deepEqual(
         host.dependsOn,
         commands("demo-hosts").map((name) => `${name}-preflight`),
         "no host before every preflight",
       );
+  });
+
+  it("remembers the version of hosts that leave, which may have data of another one as well", async () => {
+    const leaving = (await madeBy({ postgresVersion: 17 })).find(({ type }) => type.endsWith("LeavingHosts"));
+    const hosts = leaving?.inputs["hosts"] as Record<string, { readonly postgresVersion?: number }>;
+    assert.equal(hosts["a"]?.postgresVersion, 17);
+  });
+
+  it("gives settings to databases and roles only where asked, on every node", async () => {
+    const of = async (args: Parameters<typeof madeBy>[0]) =>
+      (await madeBy(args)).filter(({ type }) => type.endsWith(":Settings"));
+    assert.deepEqual(await of({}), []);
+    const made = await of({
+      databases: { app: { settings: { statement_timeout: "5min" } } },
+      loginRoleSettings: { app: {} },
+    });
+    const shown = made.map(({ name, inputs, dependsOn }) => ({
+      name,
+      target: [inputs["database"], inputs["role"]],
+      settings: inputs["settings"],
+      nodes: Object.keys(inputs["nodes"] ?? {}).sort(),
+      waits: dependsOn.includes("demo-app"),
+    }));
+    const nodes = ["a", "b", "coordinator"];
+    assert.deepEqual(
+      shown.sort((one) => (one.target[0] === undefined ? 1 : -1)),
+      [
+        { name: "demo-app", target: ["app", undefined], settings: { statement_timeout: "5min" }, nodes, waits: true },
+        { name: "demo-app", target: [undefined, "app"], settings: {}, nodes, waits: true },
+      ],
+    );
+  });
+
+  it("makes a database as it was asked for", async () => {
+    const asked = {
+      template: "template1",
+      encoding: "UTF8",
+      locale: "C.UTF-8",
+      icuLocale: "de-AT",
+      extensionVersion: "13.2-1",
+    };
+    const made = (await madeBy({ databases: { app: asked } })).find(({ type }) => type.endsWith(":Database"));
+    assert.deepEqual(Object.fromEntries(Object.keys(asked).map((name) => [name, made?.inputs[name]])), asked);
+  });
+
+  it("moves shards only where asked, over the nodes that may hold them", async () => {
+    const of = async (args: Parameters<typeof madeBy>[0]) =>
+      (await madeBy(args)).filter(({ type }) => type.endsWith(":Rebalance"));
+    assert.deepEqual((await of({})).map(identity), []);
+    assert.deepEqual(await of({ databases: { app: { rebalance: false } } }), []);
+    const [made] = await of({ transferMode: "block_writes", databases: { app: { rebalance: true } } });
+    assert.deepEqual(Object.keys(made?.inputs["nodes"] ?? {}), ["a", "b"]);
+    assert.equal(made?.inputs["transferMode"], "block_writes");
+    assert.ok(made.dependsOn.includes("demo-app"), made.dependsOn.join());
+    const [own] = await of({
+      coordinatorHoldsShards: true,
+      databases: { app: { rebalance: { strategy: "by_shard_count", transferMode: "force_logical" } } },
+    });
+    assert.deepEqual(Object.keys(own?.inputs["nodes"] ?? {}).sort(), ["a", "b", "coordinator"]);
+    assert.deepEqual([own?.inputs["strategy"], own?.inputs["transferMode"]], ["by_shard_count", "force_logical"]);
   });
 
   it("sends connections and scripts as secrets", async () => {

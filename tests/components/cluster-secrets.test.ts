@@ -1,34 +1,11 @@
 /** No private key is anywhere but where it is used: not in arguments, environments, what the CLI prints, logs, or state in clear. */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { keySpellings, watchProcesses } from "../support/canaries";
 import { clusterOf, portsFor } from "../support/demo-cluster";
-import { withStack } from "../support/stack";
-import { requires, toolPath } from "../support/tools";
-
-/** Argument lists and environments of all processes, sampled until it is stopped. */
-function watchProcesses(): { readonly stop: () => string } {
-  const seen = new Set<string>();
-  const sample = () => {
-    for (const id of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-      for (const part of ["cmdline", "environ"]) {
-        try {
-          seen.add(readFileSync(`/proc/${id}/${part}`, "latin1"));
-        } catch {
-          // It ended, or belongs to somebody else and we are not root.
-        }
-      }
-    }
-  };
-  const timer = setInterval(sample, 5);
-  return {
-    stop: () => {
-      clearInterval(timer);
-      return [...seen].join("\n");
-    },
-  };
-}
+import { clearState, withStack } from "../support/stack";
+import { requires } from "../support/tools";
 
 /** Regular files only: a server's folder holds a socket, too. */
 function filesBelow(folder: string): string[] {
@@ -37,24 +14,9 @@ function filesBelow(folder: string): string[] {
     .map((entry) => join(entry.parentPath, entry.name));
 }
 
-/** The lines of a key that nobody could guess, in every spelling that a log may use. */
-function spellings(pem: string): string[] {
-  const lines = pem.split(/\\+n|\n/).filter((line) => /^[A-Za-z0-9+/=]{24,}$/.test(line));
-  assert.ok(lines.length > 1, "a key has a body");
-  // The last line is the end of the public key, which may be seen.
-  return lines
-    .slice(0, -1)
-    .flatMap((line) => [
-      line,
-      Buffer.from(line).toString("base64").replace(/=+$/, ""),
-      Buffer.from(line).toString("hex"),
-      encodeURIComponent(line),
-    ]);
-}
-
 describe("CitusCluster, secrets", () => {
   it("keeps every private key out of arguments, environments, output, logs and clear state", async function () {
-    requires(this, "cli", "tls", "command", "citus", "hll");
+    requires(this, "cli", "tls", "command", "citus");
     this.timeout(300_000);
     if (process.platform !== "linux") this.skip();
     const ports = await portsFor("a", "b");
@@ -77,18 +39,15 @@ describe("CitusCluster, secrets", () => {
         printed.push((await stack.failing("up")).output);
         const processes = watch.stop();
 
-        const clear = execFileSync(toolPath("cli"), ["stack", "export", "--show-secrets", "--stack", "test"], {
-          cwd: stack.workFolder,
-          env: { ...process.env, ...stack.environment },
-          encoding: "utf8",
-          maxBuffer: 100_000_000,
-        });
-        const keys = [...clear.matchAll(/-----BEGIN (?:EC )?PRIVATE KEY-----(.*?)-----END/gs)].map(
+        const keys = [...clearState(stack).matchAll(/-----BEGIN (?:EC )?PRIVATE KEY-----(.*?)-----END/gs)].map(
           ([, body = ""]) => body,
         );
         // The authority, the coordinator, two workers, the operator, one login role.
         assert.ok(new Set(keys).size >= 6, `the state knows ${String(new Set(keys).size)} keys`);
-        const canaries = [...new Set(keys.flatMap(spellings)), String(stack.environment["PULUMI_CONFIG_PASSPHRASE"])];
+        const canaries = [
+          ...new Set(keys.flatMap(keySpellings)),
+          String(stack.environment["PULUMI_CONFIG_PASSPHRASE"]),
+        ];
         const found = (text: string) => canaries.filter((canary) => text.includes(canary));
 
         const state = filesBelow(join(stack.workFolder, "state")).map((file) => readFileSync(file, "latin1"));

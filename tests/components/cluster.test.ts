@@ -1,6 +1,6 @@
 /** The main job on the real engine, real plugins and real Citus: a TLS-only cluster forms, grows, shrinks, is destroyed and comes back with every row. */
 import assert from "node:assert/strict";
-import { ask, clusterOf, portsFor, url } from "../support/demo-cluster";
+import { ask, clusterOf, demoExtensions, portsFor, url, type Ports } from "../support/demo-cluster";
 import { withStack, type StackRun } from "../support/stack";
 import { Ledger } from "../support/ledger";
 import { requires } from "../support/tools";
@@ -10,16 +10,26 @@ const rows = 1_000_000;
 const describeSteps = ({ steps }: StackRun) => steps.map(({ op, name }) => `${op} ${name}`).join("\n");
 const names = (run: StackRun, op: string) => run.steps.filter((step) => step.op === op).map(({ name }) => name);
 
+/** The demo's cluster, whose database and login role have settings. */
+const clusterWith = (folder: string, ports: Ports, workers: readonly string[]) =>
+  clusterOf(folder, ports, workers, {
+    databases: { app: { owner: "app", extensions: demoExtensions(), settings: { statement_timeout: "20min" } } },
+    loginRoleSettings: { app: { work_mem: "5MB" } },
+  });
+
 describe("CitusCluster", () => {
+  let ledger: Ledger | undefined;
+  after(() => ledger?.abandon());
+
   it("forms, grows, shrinks under writes, shows drift, and comes back from its folders with every row", async function () {
-    requires(this, "cli", "tls", "command", "citus", "hll");
+    requires(this, "cli", "tls", "command", "realCitus");
     this.timeout(900_000);
     const ports = await portsFor("a", "b", "c");
     let folder = "";
     await withStack(
       (dataFolder) => {
         folder = dataFolder;
-        return clusterOf(dataFolder, ports, ["a", "b"]);
+        return clusterWith(dataFolder, ports, ["a", "b"]);
       },
       async (stack) => {
         const formed = await stack.up();
@@ -37,7 +47,7 @@ describe("CitusCluster", () => {
            INSERT INTO event SELECT i % 997, i, 'payload ' || i FROM generate_series(1, ${String(rows)}) i`,
         );
 
-        stack.change(clusterOf(folder, ports, ["a", "b", "c"]));
+        stack.change(clusterWith(folder, ports, ["a", "b", "c"]));
         const grown = await stack.up();
         assert.deepEqual(grown.changes["delete"] ?? 0, 0, describeSteps(grown));
         assert.deepEqual(
@@ -59,10 +69,20 @@ describe("CitusCluster", () => {
           "the reference table is on the new worker",
         );
 
-        const ledger = await Ledger.start(app, "event");
-        stack.change(clusterOf(folder, ports, ["b", "c"]));
+        const portOfCoordinator = `:${String(ports.coordinator)}/`;
+        for (const port of [ports.coordinator, ...Object.values(ports.workers)]) {
+          const [row] = await ask(
+            app.replace(portOfCoordinator, `:${String(port)}/`),
+            "SELECT current_setting('statement_timeout') AS timeout, current_setting('work_mem') AS memory",
+          );
+          assert.deepEqual(row, { timeout: "20min", memory: "5MB" }, `sessions on port ${String(port)}`);
+        }
+
+        const writing = await Ledger.start(app, "event");
+        ledger = writing;
+        stack.change(clusterWith(folder, ports, ["b", "c"]));
         const shrunk = await stack.up();
-        const book = await ledger.stop();
+        const book = await writing.stop();
         assert.ok(
           book.acknowledged.length > 100,
           `the client wrote all the time: ${String(book.acknowledged.length)} rows`,

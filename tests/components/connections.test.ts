@@ -207,8 +207,7 @@ describe("Connections", () => {
 const script = (name: string, values: Readonly<Record<string, string>>, word = "create") =>
   runScript(
     stepText(
-      [],
-      {},
+      { files: [], values: {} },
       { files: ["components/connections/client-files.sh", `components/connections/${name}.sh`], values },
     ),
     word,

@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { ask } from "../support/demo-cluster";
 import { withProgram, type TestProgram } from "../support/program";
 import { freePorts } from "../support/servers";
-import { projectFolder, requires } from "../support/tools";
+import { projectFolder, requires, requiresDefaultUser } from "../support/tools";
 
 const execute = promisify(execFile);
 const example = join(projectFolder, "examples", "quickstart");
@@ -29,6 +29,7 @@ describe("examples/quickstart", function () {
 
   it("forms, changes nothing the second time, takes another worker, and is destroyed", async function () {
     requires(this, "cli", "languageHost", "tls", "command", "citus");
+    requiresDefaultUser(this);
     const ports = await freePorts(4);
     const [coordinator = 0, a = 0, b = 0, c = 0] = ports;
     await withProgram(

@@ -5,6 +5,7 @@ import { Client } from "pg";
 import { CitusCluster, localHosts, type CitusClusterArgs } from "../../index";
 import { freePorts } from "./servers";
 import type { StackRun } from "./stack";
+import { serversOf, tool } from "./tools";
 
 /** A port per node. */
 export interface Ports {
@@ -18,6 +19,12 @@ export async function portsFor(...workers: string[]): Promise<Ports> {
   return { coordinator, workers: Object.fromEntries(workers.map((key, index) => [key, others[index] ?? 0])) };
 }
 
+/** Extensions of the demo's database: one of PostgreSQL, and hll where it is installed. */
+export const demoExtensions = () => ({
+  pg_stat_statements: {},
+  ...(tool("hll").missing === undefined ? { hll: {} } : {}),
+});
+
 /** The program: a cluster with these of the workers, and everything that a test looks at as outputs. */
 export const clusterOf =
   (folder: string, ports: Ports, workers: readonly string[], args: Partial<CitusClusterArgs> = {}) =>
@@ -25,10 +32,11 @@ export const clusterOf =
     const cluster = new CitusCluster("demo", {
       hosts: localHosts({
         folder,
+        ...serversOf(),
         coordinator: { port: ports.coordinator },
         workers: Object.fromEntries(workers.map((key) => [key, { port: ports.workers[key] ?? 0 }])),
       }),
-      databases: { app: { owner: "app", extensions: { pg_stat_statements: {}, hll: {} } } },
+      databases: { app: { owner: "app", extensions: demoExtensions() } },
       loginRoles: ["app"],
       clientFolder: join(folder, "clients"),
       ...args,

@@ -1,6 +1,11 @@
 /** Root hooks of every test run: a rejection that nobody handles fails the test during which it happens. */
 
+import { enterNamespaces, usesHosts } from "./hosts/namespaces";
 import { reportedErrors } from "./reported-errors";
+import { useStandInPrograms } from "./tools";
+
+if (process.argv.some(usesHosts)) enterNamespaces();
+useStandInPrograms();
 
 const rejections: unknown[] = [];
 

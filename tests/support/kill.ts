@@ -6,6 +6,7 @@ import { join, relative } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import type { EngineEvent } from "@pulumi/pulumi/automation";
+import { engineEnvironment } from "./stack";
 import { cacheFolder, toolPath } from "./tools";
 
 /** What the program of the sweep asks for. */
@@ -197,15 +198,9 @@ export class KillStack {
     writeFileSync(join(folder, "index.js"), `require(${JSON.stringify(relative(folder, program))});\n`);
     for (const name of ["state", "tmp"]) mkdirSync(join(folder, name));
     const stack = new KillStack(folder, {
-      PATH: `${join(cacheFolder, "bin")}:${process.env["PATH"] ?? ""}`,
+      ...engineEnvironment(join(folder, "state")),
       // A killed language host leaves its pipes.
       TMPDIR: join(folder, "tmp"),
-      PULUMI_BACKEND_URL: `file://${join(folder, "state")}`,
-      PULUMI_CONFIG_PASSPHRASE: "a passphrase for tests",
-      PULUMI_HOME: join(cacheFolder, "pulumi-home"),
-      PULUMI_IGNORE_AMBIENT_PLUGINS: "true",
-      PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
-      PULUMI_SKIP_UPDATE_CHECK: "true",
     });
     await succeeded(stack.run(["stack", "init"]));
     // On stdin, so that a secret is in no argument.

@@ -1,9 +1,20 @@
 /** A program as users run it: a folder, the `pulumi` command, the Node language host. Own state, own home folder, nothing left afterwards. */
 import { execFile } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { cacheFolder, toolPath } from "./tools";
+import { engineEnvironment } from "./stack";
+import { cacheFolder, projectFolder, toolPath } from "./tools";
 
 /** What a command printed, without colours, and how it ended. */
 export interface ProgramRun {
@@ -71,13 +82,7 @@ export async function withProgram(
   const program = new TestProgram(folder, dataFolder, {
     ...process.env,
     HOME: home,
-    PATH: `${join(cacheFolder, "bin")}:${process.env["PATH"] ?? ""}`,
-    PULUMI_BACKEND_URL: `file://${state}`,
-    PULUMI_CONFIG_PASSPHRASE: "a passphrase for tests",
-    PULUMI_HOME: join(cacheFolder, "pulumi-home"),
-    PULUMI_IGNORE_AMBIENT_PLUGINS: "true",
-    PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
-    PULUMI_SKIP_UPDATE_CHECK: "true",
+    ...engineEnvironment(state),
   });
   const errors: unknown[] = [];
   const attempt = async (step: () => Promise<unknown>) => {
@@ -96,6 +101,18 @@ export async function withProgram(
   for (const each of [folder, dataFolder]) rmSync(each, { recursive: true, force: true });
   // The first is the cause; what follows from it would hide it.
   if (errors.length > 0) throw errors[0];
+}
+
+// The folder gets its own Pulumi.dev.yaml; all else is the repository's.
+const notLinked = new Set([".git", ".cache", "Pulumi.yaml", "examples"]);
+
+/** Fills a folder with the deployable stack of the root folder. */
+export function layRootStack(folder: string): void {
+  for (const entry of readdirSync(projectFolder).filter((name) => !notLinked.has(name)))
+    symlinkSync(join(projectFolder, entry), join(folder, entry));
+  cpSync(join(projectFolder, "Pulumi.yaml"), join(folder, "Pulumi.yaml"));
+  mkdirSync(join(folder, "examples"));
+  cpSync(join(projectFolder, "examples", "stack"), join(folder, "examples", "stack"), { recursive: true });
 }
 
 function makeFolder(parent: string): string {

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir, userInfo } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stepText } from "../../components/hosts/shell";
 import {
@@ -14,6 +14,7 @@ import {
 } from "../../components/node-configuration/files";
 import type { Connection } from "../../providers/dynamic/engine/session";
 import { makeAuthority, type Authority } from "./authority";
+import { serversOf } from "./tools";
 
 /** One running server. */
 export interface TestServer {
@@ -41,8 +42,9 @@ const host = "127.0.0.1";
 
 // Below the range from which systems give ports to connections and to servers that name none (Linux: from 32768):
 // one of those could take a port between its choice and its use.
-const firstPort = 20_000;
-const portCount = 12_000;
+// Every lane of scripts/suites.mjs has its own, for the same reason.
+const portCount = 1_500;
+const firstPort = 20_000 + (Number(process.env["TEST_LANE"] ?? 0) % 8) * portCount;
 const givenPorts = new Set<number>();
 
 /** Ports that nobody listens on, none of them given before in this run. */
@@ -88,19 +90,25 @@ export async function startServers(
   options: {
     readonly loginRoles?: readonly string[];
     readonly settings?: Readonly<Record<string, string | number>>;
+    /** Log in from this machine with a password, not a certificate. */
+    readonly passwordRoles?: readonly string[];
+    /** Which of the installed PostgreSQL. @default "postgres" */
+    readonly postgres?: "postgres" | "standIn";
   } = {},
 ): Promise<TestServers> {
   const folder = mkdtempSync(join(tmpdir(), "citus-test-"));
   // The servers' user must be able to pass.
   chmodSync(folder, 0o755);
-  const osUser = userInfo().uid === 0 ? "postgres" : userInfo().username;
+  const { bin, user: osUser } = serversOf(options.postgres);
   const authority = await makeAuthority();
   const operator = await authority.issue("operator");
   const ports = await freePorts(keys.length);
-  const prelude = (key: string) => ({ KEY: key, FOLDER: folder, OS_USER: osUser, PG_BIN: "", POSTGRES_VERSION: "" });
-  const preludeFiles = ["components/hosts/local.sh"];
+  const prelude = (key: string) => ({
+    files: ["components/hosts/server.sh", "components/hosts/local.sh"],
+    values: { KEY: key, FOLDER: folder, OS_USER: osUser, PG_BIN: bin, POSTGRES_VERSION: "" },
+  });
   const script = (key: string, files: readonly string[], values: Readonly<Record<string, string>>) =>
-    runScript(stepText(preludeFiles, prelude(key), { files, values }));
+    runScript(stepText(prelude(key), { files, values }));
   const remove = async () => {
     await Promise.all(
       keys.map((key) => script(key, ["components/hosts/delete-local-host.sh"], { DELETE_DATA: "yes" })),
@@ -111,7 +119,7 @@ export async function startServers(
     identFile({ osUser, loginRoles: [...(options.loginRoles ?? [])], postgresVersion });
   const start = async (key: string, port: number): Promise<TestServer> => {
     const own = await authority.issue(`node:${key}`, host);
-    await script(key, ["components/hosts/create-local-host.sh"], {});
+    await script(key, ["components/hosts/data-folder.sh", "components/hosts/create-local-host.sh"], {});
     const configure = () =>
       authority.revocationList().then((list) =>
         script(key, ["components/node-configuration/server-files.sh", "components/node-configuration/configure.sh"], {
@@ -125,7 +133,12 @@ export async function startServers(
               settings: { fsync: "off", ...options.settings },
             }),
           ),
-          HBA: hbaFile({ osUser, nodes: [host], operatorNetworks: [host], clientNetworks: [] }),
+          HBA: [
+            ...(options.passwordRoles ?? []).map(
+              (role) => `hostssl all "${role.replaceAll('"', '""')}" ${host}/32 scram-sha-256`,
+            ),
+            hbaFile({ osUser, nodes: [host], operatorNetworks: [host], clientNetworks: [] }),
+          ].join("\n"),
           IDENT: ident(16),
           IDENT_15: ident(15),
           NODE_CONNINFO: nodeConninfo,

@@ -1,4 +1,5 @@
 /** Runs a program on the real Pulumi engine: an own state, own folders, the tools of the cache folder, and nothing left afterwards. */
+import { execFileSync } from "node:child_process";
 import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -163,6 +164,29 @@ export class TestStack {
   }
 }
 
+/** The state with its secrets in clear. */
+export function clearState({ workFolder, environment }: TestStack): string {
+  return execFileSync(toolPath("cli"), ["stack", "export", "--show-secrets", "--stack", "test"], {
+    cwd: workFolder,
+    env: { ...process.env, ...environment },
+    encoding: "utf8",
+    maxBuffer: 100_000_000,
+  });
+}
+
+/** What makes the CLI use the tools of this project, and that state. */
+export function engineEnvironment(stateFolder: string): Readonly<Record<string, string>> {
+  return {
+    PATH: `${join(cacheFolder, "bin")}:${process.env["PATH"] ?? ""}`,
+    PULUMI_BACKEND_URL: `file://${stateFolder}`,
+    PULUMI_CONFIG_PASSPHRASE: "a passphrase for tests",
+    PULUMI_HOME: join(cacheFolder, "pulumi-home"),
+    PULUMI_IGNORE_AMBIENT_PLUGINS: "true",
+    PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+    PULUMI_SKIP_UPDATE_CHECK: "true",
+  };
+}
+
 function reporting(program: PulumiFn): PulumiFn {
   return async () => {
     try {
@@ -272,13 +296,7 @@ async function createStack(
 
   toolPath("cli");
   const variables = {
-    PATH: `${join(cacheFolder, "bin")}:${process.env["PATH"] ?? ""}`,
-    PULUMI_BACKEND_URL: `file://${join(workFolder, "state")}`,
-    PULUMI_CONFIG_PASSPHRASE: "a passphrase for tests",
-    PULUMI_HOME: join(cacheFolder, "pulumi-home"),
-    PULUMI_IGNORE_AMBIENT_PLUGINS: "true",
-    PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
-    PULUMI_SKIP_UPDATE_CHECK: "true",
+    ...engineEnvironment(join(workFolder, "state")),
     ...environment,
   };
   const workspace = await automation.LocalWorkspace.create({

@@ -30,6 +30,22 @@ for (const caller of callers) {
       assert.deepEqual(readdirSync(join(host.folder, host.key)), ["data"]);
     });
 
+    it("runs a step for the server as its user from the first line on, and with nothing of root's environment", async () => {
+      const shown = await host.run(
+        host.script({ files: ["tests/components/hosts/show-process.sh"], values: {}, asServer: true }),
+        "create",
+        { PULUMI_CONFIG_PASSPHRASE: "canary", OS_USER: "exported" },
+      );
+      const [user, ...names] = shown.stdout.split("\n");
+      assert.equal(user, host.osUser, shown.stderr);
+      const allowed = ["HOME", "LC_ALL", "LD_LIBRARY_PATH", "OLDPWD", "PATH", "PWD", "SHLVL", "_"];
+      if (caller === "root")
+        assert.deepEqual(
+          names.filter((name) => !allowed.includes(name)),
+          [],
+        );
+    });
+
     it("keeps a data folder that is there", async () => {
       assert.equal((await host.run(host.hostScript())).stdout, "kept");
     });

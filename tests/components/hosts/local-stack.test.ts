@@ -8,7 +8,7 @@ import { NodeConfiguration } from "../../../components/node-configuration";
 import { type Settings } from "../../../components/node-configuration/files";
 import { makeAuthority, type Authority, type Issued } from "../../support/authority";
 import { withStack } from "../../support/stack";
-import { requires } from "../../support/tools";
+import { requires, serversOf } from "../../support/tools";
 import { freePort } from "./test-host";
 
 describe("LocalHosts and NodeConfiguration on the real engine", function () {
@@ -27,6 +27,7 @@ describe("LocalHosts and NodeConfiguration on the real engine", function () {
     const program = (settings: Settings) => () => {
       const { hosts } = new LocalHosts("hosts", {
         folder: data,
+        ...serversOf(),
         coordinator: { port },
         workers: { a: { port: other } },
       });

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, connect as connectTcp } from "node:net";
-import { tmpdir, userInfo } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { stepText, type ResolvedPart } from "../../../components/hosts/shell";
@@ -15,7 +15,7 @@ import {
   type Settings,
 } from "../../../components/node-configuration/files";
 import type { Authority, Issued } from "../../support/authority";
-import { toolPath } from "../../support/tools";
+import { serversOf, toolPath } from "../../support/tools";
 
 /** How a script ended. */
 export interface Ran {
@@ -53,11 +53,11 @@ export class TestHost {
     readonly port: number,
     readonly caller: Caller,
   ) {
-    this.osUser = isRoot ? "postgres" : userInfo().username;
+    this.osUser = serversOf().user;
     // Short, since sockets lie in it.
     this.folder = mkdtempSync(join(tmpdir(), "citus-"));
     chmodSync(this.folder, 0o755);
-    if (caller === "plain" && isRoot) chownSync(this.folder, postgresId("-u"), postgresId("-g"));
+    if (caller === "plain" && isRoot) chownSync(this.folder, idOf(this.osUser, "-u"), idOf(this.osUser, "-g"));
   }
 
   get data(): string {
@@ -75,8 +75,12 @@ export class TestHost {
     };
   }
 
-  script(onCreate: ResolvedPart, onDelete?: ResolvedPart): string {
-    return stepText(["components/hosts/local.sh"], this.values, onCreate, onDelete);
+  script(onCreate: Parameters<typeof stepText>[1], onDelete?: ResolvedPart): string {
+    return stepText(
+      { files: ["components/hosts/server.sh", "components/hosts/local.sh"], values: this.values },
+      onCreate,
+      onDelete,
+    );
   }
 
   run(
@@ -89,7 +93,7 @@ export class TestHost {
 
   hostScript(deleteData = false): string {
     return this.script(
-      { files: ["components/hosts/create-local-host.sh"], values: {} },
+      { files: ["components/hosts/data-folder.sh", "components/hosts/create-local-host.sh"], values: {} },
       { files: ["components/hosts/delete-local-host.sh"], values: { DELETE_DATA: deleteData ? "yes" : "no" } },
     );
   }
@@ -131,6 +135,7 @@ export class TestHost {
         PRIVATE_KEY: certificate.privateKey,
         REVOCATION_LIST: revocationList,
       },
+      asServer: true,
     });
   }
 
@@ -138,6 +143,7 @@ export class TestHost {
     return this.script({
       files: [serverFiles, "components/node-configuration/fence.sh"],
       values: { HBA: this.hba(peers), REVOCATION_LIST: revocationList, REVOKED_SERIALS: revokedSerials.join(" ") },
+      asServer: true,
     });
   }
 
@@ -169,11 +175,11 @@ export class TestHost {
   }
 }
 
-function postgresId(option: "-u" | "-g"): number {
+function idOf(user: string, option: "-u" | "-g"): number {
   const line =
     readFileSync("/etc/passwd", "utf8")
       .split("\n")
-      .find((entry) => entry.startsWith("postgres:")) ?? "";
+      .find((entry) => entry.startsWith(`${user}:`)) ?? "";
   return Number(line.split(":")[option === "-u" ? 2 : 3]);
 }
 

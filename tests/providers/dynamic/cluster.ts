@@ -6,7 +6,7 @@ import { database } from "../../../providers/dynamic/database";
 import { provider } from "../../../providers/dynamic/engine/entry";
 import type { ServerAddress } from "../../../providers/dynamic/engine/server";
 import { connectTo, type Connection } from "../../../providers/dynamic/engine/session";
-import type { TransferMode } from "../../../providers/dynamic/nodes/drain";
+import type { TransferMode } from "../../../providers/dynamic/nodes/background-job";
 import type { CoordinatorNode, FormerServer, WorkerNode } from "../../../providers/dynamic/nodes/plan";
 import { startServers, type TestServer, type TestServers } from "../../support/servers";
 import { requires } from "../../support/tools";
@@ -31,11 +31,15 @@ export async function query(connection: Connection, text: string): Promise<Rows>
   return await connectTo(connection, "test", (session) => session.query<Record<string, unknown>>({ parts: [text] }));
 }
 
-/** Starts servers for the suite that calls it; skips the suite where PostgreSQL or Citus is missing. */
-export function withServers(keys: readonly string[], options: Parameters<typeof startServers>[1] = {}): SuiteServers {
+/** Starts servers for the suite that calls it; skips the suite where PostgreSQL or this kind of Citus is missing. */
+export function withServers(
+  keys: readonly string[],
+  options: Parameters<typeof startServers>[1] = {},
+  citus: "citus" | "realCitus" = "citus",
+): SuiteServers {
   let started: TestServers | undefined;
   before(async function () {
-    requires(this, "postgres", "citus");
+    requires(this, "postgres", citus);
     this.timeout(120_000);
     started = await startServers(keys, options);
   });

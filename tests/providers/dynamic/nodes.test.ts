@@ -13,6 +13,7 @@ import {
   replicateSql,
 } from "../../../providers/dynamic/nodes";
 import { contract } from "../../support/contract";
+import { requires } from "../../support/tools";
 import { clusterOf, withForwarder, withServers, type NodesInputs } from "./cluster";
 
 describe("Nodes statements", () => {
@@ -113,14 +114,15 @@ describe("Nodes", function () {
     const old = inputs("a", "b");
     const now = { ...inputs(), workers: { b: { host: "elsewhere", port: 1 }, c: { host: "new", port: 2 } } };
     assert.deepEqual(nodes.forecast?.(old, now), [
-      'adds worker "c" (new:2) and copies the reference tables to it; no shard moves',
+      'adds worker "c" (new:2) and copies the reference tables to it; no shard moves, so it holds none of what is there until a Rebalance',
       'changes the address of worker "b" to elsewhere:1',
       `drains worker "a" (127.0.0.1:${port("a")}): moves all its shards to the other nodes (block_writes), then removes it`,
     ]);
   });
 
   describe("with data", () => {
-    before(async () => {
+    before(async function () {
+      requires(this, "realCitus");
       await subject.create({ ...inputs("a", "b") });
       await cluster.query(
         "coordinator",
@@ -272,7 +274,8 @@ describe("Nodes", function () {
       assert.deepEqual(Object.keys({ ...(props["workers"] as object) }), ["a"]);
     });
 
-    it("joins all or none", async () => {
+    it("joins all or none", async function () {
+      requires(this, "realCitus");
       await up(inputs("a", "b"), inputs());
       await cluster.database("coordinator", "a", "b");
       const before = await cluster.nodes();

@@ -2,18 +2,19 @@
 import assert from "node:assert/strict";
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
-import { tmpdir, userInfo } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Context } from "../../../providers/dynamic/engine/kind";
 import { parseReport, preflight, type PreflightInputs } from "../../../providers/dynamic/preflight";
 import { freePort, isRoot } from "../../components/hosts/test-host";
-import { requires, tool } from "../../support/tools";
+import { requires, serversOf, tool } from "../../support/tools";
 
 const context: Context = {
   progress: () => undefined,
   begin: () => undefined,
   info: () => undefined,
   connect: () => Promise.reject(new Error("a preflight connects to nothing")),
+  together: () => Promise.reject(new Error("a preflight asks no server")),
 };
 
 describe("parseReport", () => {
@@ -46,7 +47,7 @@ describe("Preflight", function () {
     chmodSync(folder, 0o755);
     inputs = {
       host: "a",
-      target: { local: { folder, user: isRoot ? "postgres" : userInfo().username } },
+      target: { local: { folder, ...serversOf() } },
       address: "127.0.0.1",
       port: await freePort(),
       extensions: ["pg_stat_statements"],
@@ -113,7 +114,7 @@ describe("Preflight", function () {
   it("refuses a folder that the server's user cannot reach", async function () {
     const closed = join(folder, "closed");
     mkdirSync(closed, { mode: isRoot ? 0o700 : 0o000 });
-    const target = { local: { ...inputs.target.local, folder: join(closed, "here") } };
+    const target = { local: { ...serversOf(), folder: join(closed, "here") } };
     assert.match(await problemsOf({ target }), /here cannot be reached by the user ".*": .*closed is closed to it/);
   });
 
@@ -146,11 +147,11 @@ describe("Preflight", function () {
     mkdirSync(other);
     if (isRoot) chownSync(other, 0, 0);
     const old = { ...inputs, facts: {} };
-    const target = { local: { ...inputs.target.local, folder: other } };
+    const target = { local: { ...serversOf(), folder: other } };
     assert.ok(preflight.update);
     await assert.rejects(
       preflight.update({ ...inputs, target }, context, old),
-      /its folder changes from .* to .*other, which holds no data of it; stop the server, move/,
+      /its data goes from .* to .*other\/a\/data, where there is none; stop the server, move/,
     );
   });
 

@@ -1,7 +1,7 @@
 /** RevocationList: which serials it holds after which change, and what OpenSSL makes of the signed list. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { createPrivateKey } from "node:crypto";
+import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -116,6 +116,35 @@ describe("RevocationList", () => {
     openssl("crl", "-in", file("rsa.crl", current), "-CAfile", "rsa.crt", "-verify", "-noout");
   });
 
+  it("names the authority and its key as the certificate does, and ends after 2050 with it", async () => {
+    const request =
+      "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-384 -nodes -days 36500 -utf8 -subj /O=a,b/CN=\u00fc";
+    openssl(
+      ...request.split(" "),
+      ...["-addext", "subjectKeyIdentifier=01:02:03:04", "-keyout", "own.key", "-out", "own.crt"],
+    );
+    const read = (name: string) => readFileSync(join(folder, name), "utf8");
+    const { current } = await create({ authority: read("own.crt"), authorityKey: read("own.key"), certificates: {} });
+    const text = openssl("crl", "-in", file("own.crl", current), "-noout", "-text");
+    assert.match(text, /X509v3 Authority Key Identifier: *\n *(keyid:)?01:02:03:04$/m);
+    openssl("crl", "-in", "own.crl", "-CAfile", "own.crt", "-verify", "-noout");
+    const ends = (line: string) => line.replace(/^.*?=/, "");
+    assert.equal(
+      ends(openssl("crl", "-in", "own.crl", "-noout", "-nextupdate")),
+      ends(openssl("x509", "-in", "own.crt", "-noout", "-enddate")),
+    );
+  });
+
+  it("names the key by its digest where the certificate does not", async () => {
+    const { current } = await create(inputs({}));
+    const { publicKey } = new X509Certificate(authority.certificate);
+    // The point of a P-256 key, uncompressed.
+    const bits = publicKey.export({ type: "spki", format: "der" }).subarray(-65);
+    const digest = createHash("sha1").update(bits).digest("hex").toUpperCase();
+    const text = openssl("crl", "-in", file("digest.crl", current), "-noout", "-text");
+    assert.equal(/Authority Key Identifier: *\n *(?:keyid:)?(\S+)/.exec(text)?.[1]?.replaceAll(":", ""), digest);
+  });
+
   it("does not sign anew when a present key gets a new certificate", async () => {
     const first = await create(inputs({ "node:a": a }));
     const renewed = await update(first, inputs({ "node:a": newA }));
@@ -227,9 +256,9 @@ describe("RevocationList", () => {
       assert.deepEqual(await reasons({ ...good, [field]: unknown }), []);
   });
 
-  it("refuses to sign for an authority that has expired", async () => {
-    await assert.rejects(
-      signRevocationList(inputs({}), [], new Date("2100-01-01")),
+  it("refuses to sign for an authority that has expired", () => {
+    assert.throws(
+      () => signRevocationList(inputs({}), [], new Date("2100-01-01")),
       /^Error: the authority expired on \d{4}-.*; make a new one$/,
     );
   });

@@ -1,5 +1,7 @@
 /** Drains on real Citus: what stops one, and how the next run goes on. */
 import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { provider } from "../../../../providers/dynamic/engine/entry";
 import { nodes } from "../../../../providers/dynamic/nodes";
@@ -7,13 +9,12 @@ import { clusterOf, operateElsewhere, withServers, type NodesInputs } from "../c
 
 describe("drain", function () {
   this.timeout(120_000);
-  const servers = withServers(["coordinator", "a", "b"], {
-    settings: {
-      "citus.background_task_queue_interval": "1s",
-      "citus.max_background_task_executors": "8",
-      "citus.max_background_task_executors_per_node": "4",
-    },
-  });
+  const settings = {
+    "citus.background_task_queue_interval": "1s",
+    "citus.max_background_task_executors": "8",
+    "citus.max_background_task_executors_per_node": "4",
+  };
+  const servers = withServers(["coordinator", "a", "b"], { settings }, "realCitus");
   const cluster = clusterOf(servers);
   const { inputs } = cluster;
   const subject = provider(nodes);
@@ -61,6 +62,29 @@ describe("drain", function () {
     await up(inputs("a", "b"), auto);
     assert.deepEqual(await cluster.shards(), { [port("b")]: 6 });
     assert.equal(await count("public.orders"), 1000);
+  });
+
+  it("names the pair that cannot reach each other before it starts, and goes on once it can", async () => {
+    const file = join(servers.all().folder, "a", "data", "pg_ident.conf");
+    const former = readFileSync(file, "utf8");
+    const write = async (text: string) => {
+      writeFileSync(file, text);
+      await servers.query("a", "postgres", "SELECT pg_reload_conf()");
+    };
+    // As for a node that joined after "a" was configured for the last time: its certificate is nobody there.
+    await write(former.replaceAll("/^node:.*$", "/^node:[^b].*$"));
+    const before = await cluster.nodes();
+    await assert.rejects(
+      up(inputs("a", "b"), inputs("b")),
+      new RegExp(
+        `node "a" cannot be drained: \\S+:${port("b")} cannot reach \\S+:${port("a")}\\. .*put the leaving one back`,
+      ),
+    );
+    assert.deepEqual(await cluster.nodes(), before);
+    assert.deepEqual(await jobs(), []);
+    await write(former);
+    await up(inputs("a", "b"), inputs("b"));
+    assert.deepEqual(await cluster.shards(), { [port("b")]: 4 });
   });
 
   it("needs no replica identity where writes are blocked", async () => {

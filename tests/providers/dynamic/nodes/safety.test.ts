@@ -1,10 +1,11 @@
-/** What Nodes refuses, or does without being asked twice, so that no server takes shards with it. On real Citus. */
+/** What Nodes refuses, or does without being asked twice, so that no server takes shards with it. On real servers. */
 import assert from "node:assert/strict";
 import { formerServers } from "../../../../providers/dynamic/database";
 import { provider } from "../../../../providers/dynamic/engine/entry";
 import type { ServerAddress } from "../../../../providers/dynamic/engine/server";
 import { nodes } from "../../../../providers/dynamic/nodes";
 import type { FormerServer } from "../../../../providers/dynamic/nodes/plan";
+import { requires, tool } from "../../../support/tools";
 import { clusterOf, withServers } from "../cluster";
 
 describe("formerServers", () => {
@@ -67,6 +68,7 @@ describe("Nodes, safety", function () {
     await cluster.database("coordinator", "a", "b", "c");
     await subject.create({ ...inputs("a", "b") });
     await cluster.query("coordinator", "CREATE TABLE public.t (id int PRIMARY KEY)");
+    if (tool("realCitus").missing !== undefined) return;
     await cluster.query("coordinator", "SELECT create_distributed_table('public.t', 'id', shard_count => 4)");
     await cluster.query("coordinator", "INSERT INTO public.t SELECT generate_series(1, 100)");
   });
@@ -76,7 +78,8 @@ describe("Nodes, safety", function () {
     await servers.onEach("postgres", "DROP DATABASE IF EXISTS other WITH (FORCE)");
   });
 
-  it("drains a worker that only a killed run knew", async () => {
+  it("drains a worker that only a killed run knew", async function () {
+    requires(this, "realCitus");
     const c = servers.address("c");
     await cluster.query("coordinator", `SELECT citus_add_node('${c.host}', ${String(c.port)})`);
     await cluster.query("coordinator", "SELECT rebalance_table_shards(shard_transfer_mode => 'block_writes')");
@@ -118,7 +121,8 @@ describe("Nodes, safety", function () {
     assert.deepEqual(await ports(), portsOf("coordinator", "b"));
   });
 
-  it("does not empty a node that stays", async () => {
+  it("does not empty a node that stays", async function () {
+    requires(this, "realCitus");
     const b = servers.address("b");
     await cluster.query(
       "coordinator",
@@ -132,7 +136,8 @@ describe("Nodes, safety", function () {
     assert.ok(((await cluster.shards())[String(b.port)] ?? 0) > 0);
   });
 
-  it("remembers a change that failed half-way, and mends in the next run what it left", async () => {
+  it("remembers a change that failed half-way, and mends in the next run what it left", async function () {
+    requires(this, "realCitus");
     await cluster.query("coordinator", "CREATE TABLE public.bare (id int)");
     await cluster.query(
       "coordinator",
