@@ -11,10 +11,13 @@ export default defineConfig(
     languageOptions: {
       globals: {
         Buffer: "readonly",
+        clearInterval: "readonly",
         clearTimeout: "readonly",
         console: "readonly",
         process: "readonly",
+        setInterval: "readonly",
         setTimeout: "readonly",
+        URL: "readonly",
       },
     },
     rules: { eqeqeq: "error", "no-undef": "error" },

@@ -1,13 +1,34 @@
-// PostgreSQL servers and their extensions, as installed: by pg_config on PATH, or in the folders that distributions use.
+// PostgreSQL with Citus as installed on this machine (by pg_config on PATH, or in the folders that distributions use), else an own copy
+// with a stand-in for Citus. PULUMI_CITUS_POSTGRES=embedded takes the own copy in any case.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { embeddedPostgres, serverUser } from "./embedded-postgres.mjs";
 import { isExecutable, onPath, run } from "./run.mjs";
 
 const oldestMajor = 15;
 const newestMajor = 18;
 
-/** `{ version, from, path, shareFolder }` of the best server: one with Citus, else the first; or `{ missing }`. */
-export async function findPostgres() {
+/**
+ * `{ postgres, standIn }`: the server to use and the own copy, which are one where this machine has no Citus. Each is
+ * `{ version, from, path, shareFolder, user, standIn }` (`user`: who runs servers, where that is not the current user), or `{ missing }`.
+ */
+export async function findPostgres(root, cache, say, wanted = process.env.PULUMI_CITUS_POSTGRES ?? "") {
+  if (!["", "embedded"].includes(wanted)) {
+    const missing = `PULUMI_CITUS_POSTGRES is ${JSON.stringify(wanted)}; leave it out, or set it to "embedded"`;
+    return { postgres: { missing }, standIn: { missing } };
+  }
+  const standIn = await embeddedPostgres(root, cache, { say });
+  if (wanted === "embedded") return { postgres: standIn, standIn };
+  const installed = await installedPostgres();
+  const hasCitus = extensionVersion(installed, "citus") !== undefined;
+  if (hasCitus || (installed.path !== undefined && standIn.missing !== undefined))
+    return { postgres: installed, standIn };
+  if (standIn.missing === undefined) return { postgres: standIn, standIn };
+  return { postgres: { missing: `${installed.missing}; ${standIn.missing}` }, standIn };
+}
+
+/** The highest version that has Citus, else the first server that was found. */
+async function installedPostgres() {
   const servers = [];
   const others = [];
   for (const { path, from } of await serverFolders()) {
@@ -18,16 +39,21 @@ export async function findPostgres() {
       servers.push({ version, from, path, shareFolder: shareFolder(path, major) });
     } else others.push(`${path} is version ${version ?? "unknown"}`);
   }
-  const best = servers.find((server) => extensionVersion(server, "citus") !== undefined) ?? servers[0];
+  const withCitus = servers.filter((server) => extensionVersion(server, "citus") !== undefined);
+  const best = withCitus.sort((a, b) => Number.parseFloat(b.version) - Number.parseFloat(a.version))[0] ?? servers[0];
   const range = `PostgreSQL ${oldestMajor} to ${newestMajor}`;
-  return best ?? { missing: [`install ${range} (server)`, ...others].join("; ") };
+  if (best === undefined) return { missing: [`install ${range} (server)`, ...others].join("; ") };
+  const user = await serverUser();
+  return { ...best, ...(user === undefined ? {} : { user }) };
 }
 
-/** An extension that can be created on that server: `{ version, from }`, or `{ missing }`. */
+/** An extension that can be created on that server: `{ version, from, standIn }`, or `{ missing }`. */
 export function findExtension(postgres, name, hint) {
   if (postgres.path === undefined) return { missing: "needs PostgreSQL" };
   const version = extensionVersion(postgres, name);
   if (version === undefined) return { missing: `not installed for ${postgres.path}; ${hint}` };
+  if (postgres.standIn === true && name === "citus")
+    return { version, from: "stand-in, control plane only", standIn: true };
   return { version, from: postgres.shareFolder };
 }
 

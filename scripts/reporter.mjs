@@ -1,4 +1,4 @@
-// Mocha's spec reporter; it also writes what ran, with the reason of each skipped test, for the summary of scripts/test.mjs.
+// Mocha's spec reporter; it also writes what ran, with the error of each failed and the reason of each skipped test, for the summary of scripts/test.mjs.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import Mocha from "mocha";
@@ -18,7 +18,9 @@ export default class Reporter extends Mocha.reporters.Spec {
     super(runner, options);
     const result = { passed: 0, failed: [], skipped: [] };
     runner.on("pass", () => (result.passed += 1));
-    runner.on("fail", (test) => result.failed.push(test.titlePath().join(" › ")));
+    runner.on("fail", (test, error) => {
+      result.failed.push({ title: test.titlePath().join(" › "), error: String(error?.message ?? error) });
+    });
     runner.on("pending", (test) => {
       result.skipped.push({ title: test.titlePath().join(" › "), reason: skipReason(test) });
     });

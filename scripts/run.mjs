@@ -3,8 +3,11 @@ import { spawn } from "node:child_process";
 import { accessSync, constants, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
-/** Result of a program that ended: its code (undefined after a signal or when it could not start) and all it printed. */
-export function run(command, args, { cwd, env = process.env, timeoutSeconds = 60, show = false } = {}) {
+/**
+ * Result of a program that ended: its code (undefined after a signal or when it could not start) and all it printed.
+ * `progress` is called now and then while it runs, with the seconds since its start and what it has printed so far.
+ */
+export function run(command, args, { cwd, env = process.env, timeoutSeconds = 60, show = false, progress } = {}) {
   return new Promise((resolve) => {
     // A group of its own, so that the time limit also ends what the program has started.
     const child = spawn(command, args, { cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
@@ -14,10 +17,14 @@ export function run(command, args, { cwd, env = process.env, timeoutSeconds = 60
       timedOut = true;
       endGroup(child.pid, "SIGKILL");
     }, timeoutSeconds * 1000);
+    const start = Date.now();
+    const ticker =
+      progress && setInterval(() => progress(seconds(Date.now() - start), output), progressSeconds() * 1000);
     const interrupted = () => endGroup(child.pid, "SIGTERM");
     process.once("SIGINT", interrupted).once("SIGTERM", interrupted);
     const finish = (result) => {
       clearTimeout(timer);
+      clearInterval(ticker);
       process.off("SIGINT", interrupted).off("SIGTERM", interrupted);
       resolve({ output, ...result });
     };
@@ -38,6 +45,11 @@ export function run(command, args, { cwd, env = process.env, timeoutSeconds = 60
     });
   });
 }
+
+const seconds = (milliseconds) => Math.round(milliseconds / 1000);
+
+// Often enough to see that it lives, seldom enough for a log. Tests do not wait that long.
+const progressSeconds = () => Number(process.env.PULUMI_CITUS_PROGRESS_SECONDS ?? 15);
 
 function endGroup(id, signal) {
   if (id === undefined) return;

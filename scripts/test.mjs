@@ -1,11 +1,10 @@
 // The one test command: tools, types, linters, tests; then what was skipped and why, and one closing line of counts.
 // Arguments go to mocha: npm test -- --grep Nodes. One file alone, without the rest: npx mocha dist/tests/sizing/plan.test.js
-import { spawn } from "node:child_process";
-import { existsSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { lint } from "./lint.mjs";
 import { run } from "./run.mjs";
+import { runSuites } from "./suites.mjs";
 import { findTools, toolTable } from "./tools.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -13,7 +12,7 @@ const counts = { passed: 0, failed: [], skipped: [] };
 
 function item(title, problem) {
   if (problem === undefined) counts.passed += 1;
-  else counts.failed.push(title);
+  else counts.failed.push({ title, error: problem });
   console.log(problem === undefined ? `${title}: passed` : `${title}: FAILED\n${problem}`);
 }
 
@@ -29,21 +28,30 @@ async function checkStyle() {
 }
 
 async function runTests(args) {
-  const file = join(root, ".cache", `test-result-${process.pid}.json`);
-  const mocha = join(root, "node_modules", "mocha", "bin", "mocha.js");
-  const child = spawn(process.execPath, [mocha, "dist/tests/**/*.test.js", ...args], {
-    cwd: root,
-    env: { ...process.env, TEST_RESULT_FILE: file },
-    stdio: "inherit",
-  });
-  const code = await new Promise((resolve) => child.on("close", resolve).on("error", () => resolve(undefined)));
-  const result = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined;
-  rmSync(file, { force: true });
-  counts.passed += result?.passed ?? 0;
-  counts.failed.push(...(result?.failed ?? []));
-  counts.skipped.push(...(result?.skipped ?? []));
-  // Mocha may also fail as a whole: a test file that does not load, or a rejection after the last test.
-  if (code !== 0 && (result?.failed.length ?? 0) === 0) item("mocha", `exit code ${code}`);
+  const { passed, failed, skipped } = await runSuites({ root, cache: join(root, ".cache"), args, say: console.log });
+  counts.passed += passed;
+  counts.failed.push(...failed);
+  counts.skipped.push(...skipped);
+}
+
+// Enough to see what went wrong where only the end of the output is kept.
+const linesOfError = 6;
+const lettersOfLine = 300;
+
+function listFailed() {
+  for (const { title, error } of counts.failed) {
+    console.log(`failed: ${title}`);
+    for (const line of error.split("\n").slice(0, linesOfError)) console.log(`  ${line.slice(0, lettersOfLine)}`);
+  }
+}
+
+/** One paragraph per reason. */
+function listSkipped() {
+  for (const reason of new Set(counts.skipped.map((item) => item.reason))) {
+    const items = counts.skipped.filter((item) => item.reason === reason);
+    console.log(`skipped ${items.length}: ${reason}`);
+    for (const { title } of items) console.log(`  ${title}`);
+  }
 }
 
 const parts = await findTools();
@@ -57,7 +65,7 @@ if (parts.packages.missing === undefined) {
 }
 
 console.log("");
-for (const title of counts.failed) console.log(`failed: ${title}`);
-for (const { title, reason } of counts.skipped) console.log(`skipped: ${title}: ${reason}`);
+listFailed();
+listSkipped();
 process.exitCode = counts.failed.length === 0 ? 0 : 1;
 console.log(`${counts.passed} passed, ${counts.failed.length} failed, ${counts.skipped.length} skipped`);
