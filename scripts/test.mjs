@@ -35,13 +35,21 @@ async function runTests(args) {
 }
 
 // Enough to see what went wrong where only the end of the output is kept.
-const linesOfError = 6;
+const linesOfErrorStart = 6;
+const linesOfErrorEnd = 24;
 const lettersOfLine = 300;
+
+/** The start says what was expected; the end of what a command printed says how it failed. */
+function shortened(lines) {
+  const left = lines.length - linesOfErrorStart - linesOfErrorEnd;
+  if (left <= 1) return lines;
+  return [...lines.slice(0, linesOfErrorStart), `… ${left} lines …`, ...lines.slice(-linesOfErrorEnd)];
+}
 
 function listFailed() {
   for (const { title, error } of counts.failed) {
     console.log(`failed: ${title}`);
-    for (const line of error.split("\n").slice(0, linesOfError)) console.log(`  ${line.slice(0, lettersOfLine)}`);
+    for (const line of shortened(error.split("\n"))) console.log(`  ${line.slice(0, lettersOfLine)}`);
   }
 }
 
@@ -65,7 +73,7 @@ if (parts.packages.missing === undefined) {
 }
 
 console.log("");
-listFailed();
 listSkipped();
+listFailed();
 process.exitCode = counts.failed.length === 0 ? 0 : 1;
 console.log(`${counts.passed} passed, ${counts.failed.length} failed, ${counts.skipped.length} skipped`);
