@@ -166,6 +166,7 @@ const changes = {
   replace: "a change replaces the resource",
   update: "a change updates it",
   store: "a change is only stored",
+  ignore: "a change alone does nothing",
 };
 
 function kindText(kind) {

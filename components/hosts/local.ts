@@ -92,6 +92,7 @@ function preflightOf(name: string, key: string, host: LocalHostArgs, args: Local
       address: args.address ?? defaultAddress,
       port: host.port,
       ...preflightRequirements(args),
+      hosts: entries(args).map(([, , { port }]) => `${args.address ?? defaultAddress}:${String(port)}`),
       deleteData: args.deleteData === true,
     },
     { parent },

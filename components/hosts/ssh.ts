@@ -205,6 +205,7 @@ function preflightOf(
       ...preflightRequirements(args),
       // Facts of machines are compared, so they have to be of one time.
       nodes: Object.fromEntries(machines(args).map(([node, , { address }]) => [node, address])),
+      hosts: machines(args).map(([, , { address, port = defaultPort }]) => pulumi.interpolate`${address}:${port}`),
       deleteData: args.deleteData === true,
     },
     opts,

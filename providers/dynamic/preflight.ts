@@ -7,6 +7,7 @@ import { composeScript, type ScriptValues } from "./engine/script";
 import { checkSshAddress, type SshAddress } from "./engine/ssh";
 import { aptValues, citusMinor, type AptPackages } from "./preflight/apt";
 import { clockProblems, clockSkewSeconds } from "./preflight/clock";
+import { begin, othersHaveBegun } from "./preflight/others";
 import { runHere, runThere } from "./preflight/script-run";
 
 /** How to reach the host, and where its server lives there. */
@@ -78,6 +79,11 @@ export interface PreflightArgs {
   readonly supported?: pulumi.Input<string[]>;
   /** Addresses of the cluster's hosts by key, where their facts are compared. Changing it looks again, so that all facts are of one time. @default - nothing is compared */
   readonly nodes?: pulumi.Input<Record<string, pulumi.Input<string>>>;
+  /**
+   * "address:port" of every host that the same run looks at. The engine starts nothing more once one host is refused, so a refusal waits until
+   * the others are being looked at, and one run tells what is wrong with each. Changing it does nothing. @default - none is waited for
+   */
+  readonly hosts?: pulumi.Input<pulumi.Input<string>[]>;
   /** The host's data goes with it. Only decides what the delete says. */
   readonly deleteData: pulumi.Input<boolean>;
 }
@@ -93,6 +99,7 @@ export interface PreflightInputs {
   readonly citusVersion?: string;
   readonly supported?: readonly string[];
   readonly nodes?: Readonly<Record<string, string>>;
+  readonly hosts?: readonly string[];
   readonly deleteData: boolean;
 }
 
@@ -106,6 +113,20 @@ const checkTarget = (target: PreflightTarget) =>
 export interface PreflightState {
   /** Facts by name: os, postgresVersion, bin, citusVersion, knowsOutputPluginLibraries, freeDiskMiB, data, port, packages, clockSkewSeconds. */
   readonly facts: Readonly<Record<string, string>>;
+}
+
+/** Any refusal comes once the other hosts are being looked at. */
+async function besideOthers<T>(inputs: PreflightInputs, work: () => Promise<T>): Promise<T> {
+  const { address, port, hosts = [] } = inputs;
+  // Packages are looked at before the servers, by resources of their own.
+  const looks = `${packagesOf(inputs) === undefined ? "servers" : "packages"} ${hosts.join(" ")}`;
+  begin(looks, `${address}:${String(port)}`);
+  try {
+    return await work();
+  } catch (error) {
+    await othersHaveBegun(looks, hosts);
+    throw error;
+  }
 }
 
 /** Looks at the host. @throws one error with every problem */
@@ -227,16 +248,18 @@ export const preflight: Kind<PreflightInputs, PreflightState> = {
     citusVersion: { onChange: "update" },
     supported: { onChange: "store" },
     nodes: { onChange: "update" },
+    hosts: { onChange: "ignore" },
     deleteData: { onChange: "store" },
   },
   outputs: ["facts"],
   id: ({ host }) => host,
-  create: look,
-  update: async (inputs, context, old) => {
-    const state = await look(inputs, context);
-    refuseMove(old, inputs, state);
-    return state;
-  },
+  create: (inputs, context) => besideOthers(inputs, () => look(inputs, context)),
+  update: (inputs, context, old) =>
+    besideOthers(inputs, async () => {
+      const state = await look(inputs, context);
+      refuseMove(old, inputs, state);
+      return state;
+    }),
   // Facts are of the moment when the host was looked at: looking again on refresh would only bring noise.
   read: (inputs, _context, state) => Promise.resolve(state && { inputs, state }),
   keeps: (inputs) => {

@@ -8,8 +8,11 @@ export type Resolved<Args> = { readonly [K in keyof Args]: pulumi.Unwrap<Args[K]
 
 /** One argument: what a change of it does, whether it is secret, which values it takes. */
 export interface Field<Value> {
-  /** `replace`: delete, then create. `update`: run the kind's update. `store`: only saved, no operation runs. */
-  readonly onChange: "replace" | "update" | "store";
+  /**
+   * `replace`: delete, then create. `update`: run the kind's update. `store`: only saved, no operation runs. `ignore`: nothing, and no preview
+   * shows it; it counts from the next change on.
+   */
+  readonly onChange: "replace" | "update" | "store" | "ignore";
   /** Encrypted in state, never shown. */
   readonly secret?: true;
   /** Why the value is refused, or undefined. Called with known values only. A path within the value may be given. */
@@ -103,6 +106,6 @@ export type Kind<Inputs, State> =
   | (Base<Inputs, State> & {
       readonly update?: undefined;
       readonly fields: {
-        readonly [K in keyof Inputs]-?: Field<Inputs[K]> & { readonly onChange: "replace" | "store" };
+        readonly [K in keyof Inputs]-?: Field<Inputs[K]> & { readonly onChange: "replace" | "store" | "ignore" };
       };
     });

@@ -81,6 +81,29 @@ describe("Preflight", function () {
     );
   });
 
+  it("is refused only once the other hosts are being looked at, whose refusals would be lost otherwise", async () => {
+    const hosts = [1, 2, 3].map((port) => `127.0.0.1:${String(port)}`);
+    const order: number[] = [];
+    const refused = (port: number) =>
+      problemsOf({ port, hosts, supported: ["99/1.0"] }).then((problems) => {
+        order.push(port);
+        return problems;
+      });
+    const first = refused(1);
+    // Looked at and usable, or not: only that it has begun counts.
+    await preflight.create({ ...inputs, port: 2, hosts }, context).catch(() => undefined);
+    assert.deepEqual(order, []);
+    const all = await Promise.all([first, refused(3)]);
+    assert.ok(
+      all.every((problems) => problems.includes("not a supported pair")),
+      all.join("\n"),
+    );
+  });
+
+  it("is refused without the other hosts where these are not looked at again", async () => {
+    assert.match(await problemsOf({ hosts: ["127.0.0.1:1"], supported: ["99/1.0"] }), /not a supported pair/);
+  });
+
   it("names the package of a missing extension", async () => {
     const problems = await problemsOf({ extensions: ["no_such_extension"] });
     assert.match(

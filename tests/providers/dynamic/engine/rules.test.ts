@@ -19,6 +19,7 @@ interface Inputs {
   readonly size?: number;
   readonly labels?: Readonly<Record<string, string>>;
   readonly password?: string;
+  readonly others?: readonly string[];
 }
 
 const kind: Kind<Inputs, { readonly version: string }> = {
@@ -41,6 +42,7 @@ const kind: Kind<Inputs, { readonly version: string }> = {
         ),
     },
     password: { onChange: "store", secret: true },
+    others: { onChange: "ignore" },
   },
   outputs: ["version"],
   check: ({ name, size }) =>
@@ -136,6 +138,11 @@ const changes: readonly {
     why: "each argument follows its rule",
     now: { ...old, name: "b", size: 2, password: "t" },
     found: { replace: ["name"], update: ["size"], store: ["password"] },
+  },
+  {
+    why: "what is to be ignored is no change",
+    now: { ...old, others: ["a"] },
+    found: { replace: [], update: [], store: [] },
   },
   { why: "from 1 to 0 is a change", now: { ...old, size: 0 }, found: { replace: [], update: ["size"], store: [] } },
   {
