@@ -166,7 +166,7 @@ const changes = {
   replace: "a change replaces the resource",
   update: "a change updates it",
   store: "a change is only stored",
-  ignore: "a change alone does nothing",
+  ignore: "a change is ignored",
 };
 
 function kindText(kind) {
