@@ -32,8 +32,9 @@ export interface LeavingHostsArgs {
 type Inputs = Resolved<LeavingHostsArgs>;
 type Texts = Pick<Inputs, "hbaLines" | "allowed">;
 
-const next =
-  'start it and run again; where it is gone for good, take this resource and those of the host out of the state: "pulumi stack --show-urns" lists them, "pulumi state delete <urn>" takes one out';
+const listed = '"pulumi stack --show-urns" lists them, "pulumi state delete <urn>" takes one out';
+const next = `start it and run again; where it is gone for good, take this resource and those of the host out of the state: ${listed}`;
+const nextWhereLeaving = `it leaves all the same, but what is to be deleted on the host itself will fail: start it and run again; where it is gone for good, take the resources of the host out of the state: ${listed}`;
 
 const reasonOf = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause));
 
@@ -77,7 +78,7 @@ async function admit(key: string, host: ReachableHost, texts: Texts, context: Co
     // A host that is down may leave, if nothing is on it. One that is frozen would keep whoever logs in waiting for ever.
     if (!leaves || !(cause instanceof SshError && cause.isUnreachable))
       throw new Error(`${reason}; mend that, or switch off a host that leaves, and run again`, { cause });
-    context.info(reason);
+    context.info(`${reason}\n${nextWhereLeaving}`);
   }
 }
 

@@ -1,5 +1,5 @@
 /** Destroying a cluster of which one machine is frozen or off: it ends in time with host, cause and next step, no machine is changed and the data
- *  stays; once the machine is back, the next destroy converges. */
+ *  stays; once the machine is back, the next destroy converges. A worker whose machine is off can leave, and its next step leads to the end. */
 import assert from "node:assert/strict";
 import { sshClusterOf, targetOf } from "../../support/hosts/cluster";
 import { startHosts, type TestHost, type TestHosts } from "../../support/hosts/hosts";
@@ -24,9 +24,10 @@ describe("destroying a cluster with a machine that does not answer", function ()
   it("ends in time, changes no machine, and converges once it is back", async () => {
     const machines = hosts;
     const [c, a] = [machines.get("c"), machines.get("a")];
+    const args = { coordinatorHoldsShards: true };
     const state = (host: TestHost) => host.must("pg_lsclusters -h");
     await withStack(
-      (folder) => sshClusterOf(folder, targetOf(machines, { coordinator: "c", a: "a" })),
+      (folder) => sshClusterOf(folder, targetOf(machines, { coordinator: "c", a: "a" }), args),
       async (stack) => {
         await stack.up();
         const rows = [
@@ -51,6 +52,18 @@ describe("destroying a cluster with a machine that does not answer", function ()
           assert.ok(seconds < deadlineSeconds, `told after ${String(seconds)} s`);
           assert.match(await state(c), / online /, "the other one runs on");
         }
+
+        await a.kill();
+        stack.change(sshClusterOf(stack.dataFolder, targetOf(machines, { coordinator: "c" }), args));
+        const start = Date.now();
+        const { output } = await stack.failing("up");
+        assert.ok((Date.now() - start) / 1000 < deadlineSeconds, output);
+        assert.match(
+          output,
+          /host "a" cannot be told .*: SSH to admin@\S+: [\s\S]* it leaves all the same, .*pulumi state delete/,
+        );
+        await a.start();
+        await stack.up();
         await stack.destroy();
         for (const host of [c, a]) {
           assert.match(await state(host), / down /, host.key);
