@@ -1,7 +1,7 @@
 /** A local host for tests: the scripts of the package run through bash exactly as the shell would run them, without Pulumi. */
 import { spawn } from "node:child_process";
 import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer, connect as connectTcp } from "node:net";
+import { connect as connectTcp } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
@@ -15,6 +15,7 @@ import {
   type Settings,
 } from "../../../components/node-configuration/files";
 import type { Authority, Issued } from "../../support/authority";
+import { freePorts } from "../../support/servers";
 import { serversOf, toolPath } from "../../support/tools";
 
 /** How a script ended. */
@@ -212,18 +213,9 @@ export function runBash(
 }
 
 /** A port that nobody listens on. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => {
-        if (typeof address === "object" && address !== null) resolve(address.port);
-        else reject(new Error("no port"));
-      });
-    });
-  });
+export async function freePort(): Promise<number> {
+  const [port = 0] = await freePorts(1);
+  return port;
 }
 
 /** The serial number of the certificate that the server shows, as PostgreSQL clients see it. */

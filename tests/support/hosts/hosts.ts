@@ -71,7 +71,7 @@ export class TestHost {
     return `host${this.network}`;
   }
 
-  /** Boots it; resolved once its sshd answers. */
+  /** Boots it; resolved once its sshd answers and lets users in. */
   async start(): Promise<void> {
     if (!existsSync(this.cgroup)) mkdirSync(this.cgroup);
     const enter = `echo 0 >"$1"/cgroup.procs; shift; exec "$@"`;
@@ -99,7 +99,9 @@ export class TestHost {
     child.stdin.end("\n");
     await until(`sshd of ${this.key}`, async () => {
       if (child.exitCode !== null) throw new Error(`host ${this.key} does not start: ${errors}`);
-      return (await this.answersSsh()) ? true : undefined;
+      // PAM turns everybody but root away as long as that file is there, which may be after sshd has started.
+      const isClosed = existsSync(`/proc/${String(this.systemd)}/root/run/nologin`);
+      return !isClosed && (await this.answersSsh()) ? true : undefined;
     }).catch(async (error: unknown) => {
       const { stdout, stderr } = await this.run("ps ax; systemctl list-jobs; ip address; journalctl -n 30 --no-pager");
       throw new Error(`${String(error)}\n${stdout}${stderr}`, { cause: error });

@@ -31,15 +31,22 @@ describe("together", () => {
   });
 
   it("gathers what comes while others are asked", async () => {
-    const slow = async (questions: readonly number[]) => {
-      await delay(20);
-      return await double(questions);
-    };
-    const first = together("slow", 1, slow);
-    await delay(10);
-    const second = together("slow", 2, slow);
-    await delay(10);
-    assert.deepEqual(await Promise.all([first, second, together("slow", 3, slow)]), [2, 4, 6]);
+    let answer: () => void = () => undefined;
+    const free = new Promise<void>((resolve) => (answer = resolve));
+    let first = Promise.resolve(0);
+    await new Promise<void>((resolve) => {
+      first = together("slow", 1, async (questions: readonly number[]) => {
+        resolve();
+        await free;
+        return await double(questions);
+      });
+    });
+    const second = together("slow", 2, double);
+    // Longer than questions are waited for.
+    await delay(20);
+    const third = together("slow", 3, double);
+    answer();
+    assert.deepEqual(await Promise.all([first, second, third]), [2, 4, 6]);
     assert.deepEqual(asked, [[1], [2, 3]]);
   });
 
