@@ -1,13 +1,13 @@
 /** ConfigurationFile: the configuration file of one node (citus.conf) is in force: what ALTER SYSTEM put above it is seen and taken back.
- *  Calls ALTER SYSTEM RESET and pg_reload_conf; reads pg_file_settings and pg_conf_load_time. PostgreSQL 15 or newer.
+ *  Calls ALTER SYSTEM RESET and pg_reload_conf; reads pg_file_settings. PostgreSQL 15 or newer.
  *  Source: https://www.postgresql.org/docs/current/view-pg-file-settings.html */
 import { createHash } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
 import type * as pulumi from "@pulumi/pulumi";
 import type { Kind, Resolved } from "./engine/kind";
 import { DynamicResource } from "./engine/resource";
 import type { Connection, Session } from "./engine/session";
 import { ident, sql } from "./engine/sql";
+import { reloadSql, untilLoaded } from "./settings/reload";
 
 /** The configuration file of one node. */
 export interface ConfigurationFileArgs {
@@ -57,9 +57,6 @@ export const readSql = sql`
     FROM pg_file_settings
    WHERE lower(name) IN (SELECT lower(name) FROM pg_file_settings WHERE sourcefile LIKE ${`%/${ownFile}`}) ORDER BY seqno`;
 export const resetSql = (name: string) => sql`ALTER SYSTEM RESET ${ident(name)}`;
-const reloadSql = sql`SELECT pg_reload_conf()`;
-const loadTimeSql = sql`SELECT pg_conf_load_time()::text AS "loadTime"`;
-const reloadSeconds = 20;
 
 /** Digest of settings: 32 hexadecimal digits, whatever their number and order. */
 export function settingsDigest(settings: Readonly<Record<string, string>>): string {
@@ -102,24 +99,19 @@ export function driftLines(i: Pick<Inputs, "node" | "digest">, settings: readonl
 
 const settingsOf = async (session: Session) => fileSettings(await session.query<FileEntry>(readSql));
 
-/** Reloads, and waits until new sessions see it: the server tells its sessions to read the files only after it has read them itself. */
-async function reload(session: Session): Promise<void> {
-  const loadTime = async () => (await session.query<{ readonly loadTime: string }>(loadTimeSql))[0]?.loadTime;
-  const before = await loadTime();
-  const end = Date.now() + reloadSeconds * 1000;
-  await session.query(reloadSql);
-  while ((await loadTime()) === before) {
-    if (Date.now() > end) {
-      throw new Error(`the server has not read its files within ${String(reloadSeconds)} s. Its log says why`);
-    }
-    await delay(20);
-  }
-}
+const reload = (node: string, session: Session) =>
+  untilLoaded(
+    async (statement) => {
+      const [row] = await session.query<{ readonly result: string }>(statement);
+      return { [`node "${node}"`]: row?.result ?? "" };
+    },
+    () => session.query(reloadSql),
+  );
 
 async function takeBack(i: Inputs, session: Session): Promise<void> {
   const excess = overridden(await settingsOf(session)).filter(byAlterSystem);
   for (const { winner } of excess) await session.query(resetSql(winner.name));
-  if (excess.length > 0) await reload(session);
+  if (excess.length > 0) await reload(i.node, session);
   const settings = await settingsOf(session);
   if (digestOf(settings, ofFile) !== i.digest) {
     throw new Error(`${byHand}. Write the file anew: pulumi up --replace with the URN of this node's configuration`);

@@ -9,6 +9,7 @@ import type { Context, Kind, Resolved } from "./engine/kind";
 import { DynamicResource } from "./engine/resource";
 import { valueOf, valueOnNodes, type ServerMap } from "./engine/server";
 import type { Connection } from "./engine/session";
+import type { Sql } from "./engine/sql";
 import {
   conflictLines,
   differing,
@@ -23,6 +24,7 @@ import {
   type PendingRestart,
 } from "./settings/comparison";
 import { onNodes } from "./settings/nodes";
+import { untilLoaded } from "./settings/reload";
 import { changeSql, readSql, scopeOf, targetText } from "./settings/target";
 
 /**
@@ -126,7 +128,9 @@ export async function change(
       const own = Object.fromEntries(Object.entries(there).filter(([key]) => key === node));
       return Object.keys(differing(own, set)).length > 0 || isSetAnywhere(own, reset);
     });
-    await onNodes(i, context, changeSql(i, wanted), nodes);
+    const ask = (statement: Sql) => onNodes(i, context, [statement], nodes);
+    const tell = () => onNodes(i, context, changeSql(i, wanted), nodes);
+    await (scopeOf(i) === "server" ? untilLoaded(ask, tell) : tell());
   }
   const pending = pendingRestart(await settingsOf(i, context, names), names);
   const line = effectLine(i, wanted, pending);

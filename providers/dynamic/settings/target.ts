@@ -2,6 +2,7 @@
  *  Sources: https://www.postgresql.org/docs/current/sql-altersystem.html, sql-alterdatabase.html, sql-alterrole.html */
 import { listElements, settingText, type SettingScope, type SettingValues } from "../../../sizing/settings";
 import { ident, literal, sql, type Sql } from "../engine/sql";
+import { reloadSql } from "./reload";
 
 /** The arguments that say what gets the settings. */
 export interface Target {
@@ -70,7 +71,7 @@ export function changeSql(target: Target, { set, reset }: SettingChange): readon
   ];
   const proofs = loadSql(set);
   if (scopeOf(target) === "server") {
-    return [...proofs, ...clauses.map((clause) => sql`ALTER SYSTEM ${clause}`), sql`SELECT pg_reload_conf() AS result`];
+    return [...proofs, ...clauses.map((clause) => sql`ALTER SYSTEM ${clause}`), reloadSql];
   }
   const statements = [...proofs, ...clauses.map((clause) => sql`${alterSql(target)} ${clause}`)].map(
     (statement) => sql`${statement};`,

@@ -8,6 +8,7 @@ import type { ServerAddress } from "../../../providers/dynamic/engine/server";
 import { connectTo, type Connection } from "../../../providers/dynamic/engine/session";
 import type { TransferMode } from "../../../providers/dynamic/nodes/background-job";
 import type { CoordinatorNode, FormerServer, WorkerNode } from "../../../providers/dynamic/nodes/plan";
+import { reloadSql, untilLoaded } from "../../../providers/dynamic/settings/reload";
 import { startServers, type TestServer, type TestServers } from "../../support/servers";
 import { requires } from "../../support/tools";
 
@@ -22,6 +23,8 @@ export interface SuiteServers {
   readonly address: (key: string) => ServerAddress;
   readonly addresses: (...keys: readonly string[]) => Readonly<Record<string, ServerAddress>>;
   readonly query: (key: string, database: string, text: string) => Promise<Rows>;
+  /** Has these servers read their files: new sessions see it afterwards. */
+  readonly reload: (...keys: readonly string[]) => Promise<void>;
   /** On every server, in the order of the keys. */
   readonly onEach: (database: string, text: string) => Promise<readonly Rows[]>;
 }
@@ -30,6 +33,14 @@ export interface SuiteServers {
 export async function query(connection: Connection, text: string): Promise<Rows> {
   return await connectTo(connection, "test", (session) => session.query<Record<string, unknown>>({ parts: [text] }));
 }
+
+const reload = (connection: Connection) =>
+  connectTo(connection, "test", (session) =>
+    untilLoaded(
+      async (statement) => ({ it: (await session.query<{ result: string }>(statement))[0]?.result ?? "" }),
+      () => session.query(reloadSql),
+    ),
+  );
 
 /** Starts servers for the suite that calls it; skips the suite where PostgreSQL or this kind of Citus is missing. */
 export function withServers(
@@ -60,6 +71,9 @@ export function withServers(
     address,
     addresses: (...some) => Object.fromEntries(some.map((key) => [key, address(key)])),
     query: (key, database, text) => query(connection(key, database), text),
+    reload: async (...some) => {
+      await Promise.all(some.map((key) => reload(connection(key))));
+    },
     onEach: (database, text) => Promise.all(keys.map((key) => query(connection(key, database), text))),
   };
 }

@@ -272,7 +272,7 @@ describe("Database", function () {
     };
     await provider(nodes).create(cluster);
     await servers.onEach("postgres", "ALTER SYSTEM SET citus.enable_create_database_propagation = on");
-    await servers.onEach("postgres", "SELECT pg_reload_conf()");
+    await servers.reload("coordinator", "a");
     try {
       const one = { ...inputs(), name: "inside", owner: "insider", onDelete: "drop" };
       const insider = { ...inputs(), name: "insider", onDelete: "drop", memberOf: ["app"] };
@@ -289,7 +289,7 @@ describe("Database", function () {
       assert.deepEqual(await there("inside"), [[], []]);
     } finally {
       await servers.onEach("postgres", "ALTER SYSTEM RESET citus.enable_create_database_propagation");
-      await servers.onEach("postgres", "SELECT pg_reload_conf()");
+      await servers.reload("coordinator", "a");
       await provider(nodes).update("postgres", cluster, { ...cluster, workers: {} });
       await servers.onEach("postgres", "DROP EXTENSION IF EXISTS citus");
     }

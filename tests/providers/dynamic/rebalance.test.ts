@@ -116,7 +116,7 @@ describe("Rebalance", function () {
   };
   const setting = async (text: string) => {
     await on(`ALTER SYSTEM ${text}`);
-    await on("SELECT pg_reload_conf()");
+    await servers.reload("coordinator");
   };
 
   before(async () => {

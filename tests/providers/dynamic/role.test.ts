@@ -238,7 +238,7 @@ describe("Role", function () {
       "log_min_error_statement = 'debug5'",
     ];
     for (const setting of everything) await servers.onEach("postgres", `ALTER SYSTEM SET ${setting}`);
-    await servers.onEach("postgres", "SELECT pg_reload_conf()");
+    await servers.reload("coordinator", "a");
     try {
       const wish = { ...base("quiet"), password: canary };
       const { outs } = await subject.create(wish);
@@ -250,7 +250,7 @@ describe("Role", function () {
     } finally {
       for (const setting of everything)
         await servers.onEach("postgres", `ALTER SYSTEM RESET ${setting.split(" ")[0] ?? ""}`);
-      await servers.onEach("postgres", "SELECT pg_reload_conf()");
+      await servers.reload("coordinator", "a");
     }
     for (const key of ["coordinator", "a"]) {
       assert.match(log(key), /["']quiet["']/);
@@ -495,11 +495,11 @@ describe("Role through Citus", function () {
   it("sends no verifier to the log of any node", async () => {
     const log = (key: string) => readFileSync(join(servers.all().folder, key, "server.log"), "utf8");
     await servers.onEach("postgres", "ALTER SYSTEM SET log_statement = 'all'");
-    await servers.onEach("postgres", "SELECT pg_reload_conf()");
+    await servers.reload("coordinator", "a", "b");
     const { outs } = await subject.create(wish("silent"));
     await subject.update("silent", outs, { ...wish("silent"), password: canary });
     await servers.onEach("postgres", "ALTER SYSTEM RESET log_statement");
-    await servers.onEach("postgres", "SELECT pg_reload_conf()");
+    await servers.reload("coordinator", "a", "b");
     for (const key of ["coordinator", "a"]) {
       assert.match(log(key), /["']silent["']/);
       assert.ok(!log(key).includes("SCRAM-SHA-256$") && !log(key).includes(canary), key);

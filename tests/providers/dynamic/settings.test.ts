@@ -21,7 +21,7 @@ describe("Settings statements", () => {
         `ALTER SYSTEM SET "work_mem" TO '64MB'`,
         `ALTER SYSTEM SET "jit" TO 'off'`,
         `ALTER SYSTEM RESET "citus.shard_count"`,
-        "SELECT pg_reload_conf() AS result",
+        "SELECT pg_reload_conf()::text AS result",
       ],
     ],
     [

@@ -69,7 +69,7 @@ describe("drain", function () {
     const former = readFileSync(file, "utf8");
     const write = async (text: string) => {
       writeFileSync(file, text);
-      await servers.query("a", "postgres", "SELECT pg_reload_conf()");
+      await servers.reload("a");
     };
     // As for a node that joined after "a" was configured for the last time: its certificate is nobody there.
     await write(former.replaceAll("/^node:.*$", "/^node:[^b].*$"));
@@ -98,7 +98,7 @@ describe("drain", function () {
   it("gives up on a full target, keeps the node, and goes on when there is room", async () => {
     const full = async (percent: number) => {
       await on(`ALTER SYSTEM SET citus.desired_percent_disk_available_after_move = ${String(percent)}`);
-      await on("SELECT pg_reload_conf()");
+      await servers.reload("coordinator");
     };
     await full(100);
     await assert.rejects(
