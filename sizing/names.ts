@@ -77,6 +77,12 @@ export function checkHostAddress(address: string): string | undefined {
   return isIpv4(address) ? undefined : dnsNameProblem(address);
 }
 
+/** Is it an IP address, or a network such as 10.0.0.0/16, and no name? How long the network's part is does not matter. */
+export function isIpNetwork(text: string): boolean {
+  const [address = ""] = text.split("/");
+  return isIpv4(address) || isIpv6(address);
+}
+
 function isIpv4(text: string): boolean {
   return /^(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/.test(text);
 }

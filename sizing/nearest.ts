@@ -17,6 +17,14 @@ export function nearest(name: string, names: Iterable<string>): string | undefin
   return best.name;
 }
 
+/** Why a field of that name is refused, where these are known. Reads after the path. */
+export function unknownReason(name: string, names: readonly string[]): string {
+  const meant = nearest(name, names);
+  return meant === undefined
+    ? `is not a field; there are ${names.join(", ")}`
+    : `is not a field; did you mean "${meant}"?`;
+}
+
 /** Insertions, deletions and replacements of single letters that turn one text into the other (Levenshtein). */
 export function editDistance(one: string, other: string): number {
   let above = Array.from({ length: other.length + 1 }, (_, column) => column);

@@ -1,5 +1,5 @@
 /** What a user expects of the cluster, and everything that is wrong with how it is written. The first stage of a plan. */
-import { nearest } from "./nearest";
+import { nearest, unknownReason } from "./nearest";
 import type { Problem } from "./problem";
 import { mostShards } from "./shards";
 import { readDuration, readPercent, readSize, shown, type Duration, type Percent, type Read, type Size } from "./units";
@@ -193,13 +193,6 @@ function missingField(prefix: string, name: string, isGiven: (name: string) => b
   if (name === "dataSize" && isGiven("tenants"))
     return { path: "tenants", reason: "tenants without dataSize say nothing about sizes; add dataSize" };
   return { path: prefix + name, reason: "is missing" };
-}
-
-function unknownReason(name: string, names: readonly string[]): string {
-  const meant = nearest(name, names);
-  return meant === undefined
-    ? `is not a field; there are ${names.join(", ")}`
-    : `is not a field; did you mean "${meant}"?`;
 }
 
 function readField(value: unknown, field: Field, path: string, numbers: Map<string, number>): readonly Problem[] {

@@ -1,8 +1,9 @@
 /** The contract between a host target (local, and later ssh and aws) and every stage after it. */
-import { isIP } from "node:net";
 import type * as pulumi from "@pulumi/pulumi";
 import type { SshAddress } from "../../providers/dynamic/engine/ssh";
 import type { PreflightTarget } from "../../providers/dynamic/preflight";
+import { isIpNetwork } from "../../sizing/names";
+import { unknownReason } from "../../sizing/nearest";
 import type { ClusterPlan } from "../../sizing/plan";
 import type { Problem } from "../../sizing/problem";
 import type { SharedMachine } from "../../sizing/shared-machine";
@@ -71,24 +72,9 @@ export interface HostTarget {
   create(name: string, requirements: HostRequirements, opts: pulumi.ComponentResourceOptions): Hosts;
 }
 
-/** Why the text cannot be a node's address, or undefined. Reads after the path. */
-export function addressProblem(address: string): string | undefined {
-  // libpq reads a comma as several hosts, a leading slash as a socket folder, and "=" as a connection string.
-  if (!/^[A-Za-z0-9_:][A-Za-z0-9_.:-]*$/.test(address)) {
-    return `${JSON.stringify(address)} is not one DNS name or IP address (no blanks, ",", "/" or "=")`;
-  }
-  if (["all", "samehost", "samenet"].includes(address)) {
-    return `"${address}" has a meaning of its own in pg_hba.conf; use another name or an IP address`;
-  }
-  if (["0.0.0.0", "::"].includes(address)) {
-    return `"${address}" stands for every address and cannot be dialled; use one address of the host`;
-  }
-  return undefined;
-}
-
 /** Why the address or network cannot be let in by a firewall of ours, or undefined. Reads after the path. */
 export function nameProblem(address: string): string | undefined {
-  if (isIP(address.split("/")[0] ?? "") !== 0) return undefined;
+  if (isIpNetwork(address)) return undefined;
   return `"${address}" is a name, and nftables compares IP addresses; give its IP address or network, or leave firewall out`;
 }
 
@@ -99,11 +85,11 @@ export function workerKeyProblem(key: string): string | undefined {
   return `${JSON.stringify(key)} is no key of a host; use a-z, 0-9 and "-", beginning with a letter`;
 }
 
-/** Why the value cannot be a TCP port, or undefined. Reads after the path. */
-export function portProblem(port: unknown): string | undefined {
-  const isPort = typeof port === "number" && Number.isInteger(port) && port >= 1 && port <= 65535;
-  return isPort ? undefined : `must be a whole number from 1 to 65535, got ${JSON.stringify(port)}`;
-}
+/** Fields that nobody reads: a stack's configuration may hold slips that no compiler sees. */
+export const checkFields = (path: string, value: unknown, known: Readonly<Record<string, true>>): readonly Problem[] =>
+  (typeof value === "object" && value !== null ? Object.keys(value) : [])
+    .filter((name) => !Object.hasOwn(known, name))
+    .map((name) => ({ path: `${path}.${name}`, reason: unknownReason(name, Object.keys(known)) }));
 
 /** The requirements as every target's preflights take them. */
 export const preflightRequirements = ({ extensions, postgresVersion, citusVersion }: Partial<HostRequirements>) => ({

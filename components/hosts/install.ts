@@ -4,6 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { AptPackages } from "../../providers/dynamic/preflight/apt";
 import type { Problem } from "../../sizing/problem";
 import type { AskedVersions } from "../../sizing/versions";
+import { checkFields } from "./host";
 import { postgresKey } from "./postgres-key";
 
 /** An apt repository. In `url` and `suite`, `{distribution}` is the machine's ("debian" or "ubuntu") and `{codename}` its release ("bookworm"). */
@@ -27,6 +28,9 @@ export interface PackageInstallArgs {
   /** Other packages, such as those of the databases' extensions: `["postgresql-17-pgvector"]`. @default [] */
   readonly packages?: readonly string[];
 }
+
+const installFields: Record<keyof PackageInstallArgs, true> = { postgres: true, citus: true, packages: true };
+const repositoryFields: Record<keyof AptRepositoryArgs, true> = { url: true, suite: true, component: true, key: true };
 
 /** The vendors' own repositories. */
 const vendors: Readonly<Record<"postgres" | "citus", Vendor>> = {
@@ -73,6 +77,7 @@ export function checkInstall(install: unknown, versions: AskedVersions): readonl
     return [{ path: "install", reason: `must be "present" or name repositories, got ${JSON.stringify(install)}` }];
   const { postgres, citus, packages }: { readonly [K in keyof PackageInstallArgs]?: unknown } = install;
   return [
+    ...checkFields("install", install, installFields),
     ...checkAsked(versions),
     ...checkRepository("install.postgres", postgres, vendors.postgres),
     ...checkRepository("install.citus", citus, vendors.citus),
@@ -94,6 +99,7 @@ function checkRepository(path: string, repository: unknown, vendor: Vendor): rea
     return [{ path, reason: "is no repository; give its url, suite, component and key" }];
   const { url, suite, component, key }: { readonly [K in keyof AptRepositoryArgs]?: unknown } = repository ?? {};
   return [
+    ...checkFields(path, repository, repositoryFields),
     ...checkText(`${path}.url`, url, /^(https?|file):\/\/?[A-Za-z0-9{}%._~:@/+-]+$/, "no address that apt takes"),
     ...checkText(`${path}.suite`, suite, /^[A-Za-z0-9{}._/~+-]+$/, "no name of a suite"),
     ...checkText(`${path}.component`, component, /^[A-Za-z0-9._/~+-]+$/, "no name of a component"),

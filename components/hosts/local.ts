@@ -4,11 +4,10 @@ import { isAbsolute, normalize } from "node:path";
 import { availableParallelism, totalmem, userInfo } from "node:os";
 import * as pulumi from "@pulumi/pulumi";
 import { Preflight, type PreflightTarget } from "../../providers/dynamic/preflight";
+import { checkHostAddress, checkPort } from "../../sizing/names";
 import { describeProblems, type Problem } from "../../sizing/problem";
 import type { SharedMachine } from "../../sizing/shared-machine";
 import {
-  addressProblem,
-  portProblem,
   preflightRequirements,
   workerKeyProblem,
   type Host,
@@ -238,7 +237,7 @@ function checkPorts(args: LocalHostTargetArgs): Problem[] {
     const { port }: { readonly port?: unknown } = host;
     const owner = owners.get(port);
     const reason =
-      portProblem(port) ??
+      checkPort(port) ??
       (owner === undefined ? undefined : `${String(port)} is the port of ${owner} too; each host needs its own`);
     if (reason === undefined) owners.set(port, path);
     else problems.push({ path: `${path}.port`, reason });
@@ -247,7 +246,7 @@ function checkPorts(args: LocalHostTargetArgs): Problem[] {
 }
 
 function checkAddress(address: string): Problem[] {
-  const problem = addressProblem(address);
+  const problem = checkHostAddress(address);
   if (problem !== undefined) return [{ path: "address", reason: problem }];
   // Linux dials all of 127.0.0.0/8 from 127.0.0.1, which pg_hba.conf would then not know.
   if (/^127\./.test(address) && address !== defaultAddress) {

@@ -5,13 +5,13 @@ import { SameVersions } from "../../providers/dynamic/same-versions";
 import { checkSshAddress, pinnedKeys, type SshAddress, type SshLogin } from "../../providers/dynamic/engine/ssh";
 import { Preflight, type PreflightTarget } from "../../providers/dynamic/preflight";
 import { aptValues, citusMinor, type AptPackages } from "../../providers/dynamic/preflight/apt";
+import { checkHostAddress, checkPort } from "../../sizing/names";
 import type { NodePlan } from "../../sizing/plan";
 import { describeProblems, type Problem } from "../../sizing/problem";
 import type { AskedVersions } from "../../sizing/versions";
 import {
-  addressProblem,
+  checkFields,
   nameProblem,
-  portProblem,
   preflightRequirements,
   workerKeyProblem,
   type Host,
@@ -311,6 +311,22 @@ type Loose<T> = { readonly [K in keyof T]?: unknown };
 
 const isMachine = (value: unknown): value is SshHostArgs => typeof value === "object" && value !== null;
 
+const machineFields: Record<keyof SshHostArgs, true> = {
+  address: true,
+  port: true,
+  hostKey: true,
+  sshHost: true,
+  sshPort: true,
+  user: true,
+};
+const bastionFields: Record<keyof BastionArgs, true> = {
+  host: true,
+  port: true,
+  user: true,
+  hostKey: true,
+  privateKey: true,
+};
+
 type Machine = [key: string, role: NodeRole, machine: SshHostArgs];
 
 /** What is there; a stack's configuration may lack any of it, which the check tells. */
@@ -333,6 +349,7 @@ export function checkSshHosts(args: SshHostTargetArgs, versions: AskedVersions =
     ...checkCoordinator(args),
     ...workersOf(args).flatMap(([key, machine]) => checkWorker(key, machine)),
     ...machines(args).flatMap(([key, , machine]) => checkMachine(pathOf(key), machine, args)),
+    ...checkFields("bastion", args.bastion, bastionFields),
     ...checkTwice(args),
     ...checkInstall(args.install, versions),
     ...checkFirewall(args.firewall),
@@ -355,8 +372,9 @@ function checkWorker(key: string, machine: unknown): readonly Problem[] {
 }
 
 function checkMachine(path: string, machine: SshHostArgs, args: SshHostTargetArgs): readonly Problem[] {
-  const ofPort = portProblem(machine.port ?? defaultPort);
+  const ofPort = checkPort(machine.port ?? defaultPort);
   return [
+    ...checkFields(path, machine, machineFields),
     ...checkAddress(`${path}.address`, machine.address, hasFirewall(args)),
     ...(ofPort === undefined ? [] : [{ path: `${path}.port`, reason: ofPort }]),
     ...checkLogin(machine, args).map((problem) => ({
@@ -371,7 +389,7 @@ function checkAddress(path: string, address: unknown, hasFirewall: boolean): rea
     return [{ path, reason: "is missing; name what others dial" }];
   // An output of another resource is known later.
   if (typeof address !== "string") return [];
-  const reason = addressProblem(address) ?? (hasFirewall ? nameProblem(address) : undefined);
+  const reason = checkHostAddress(address) ?? (hasFirewall ? nameProblem(address) : undefined);
   return reason === undefined ? [] : [{ path, reason }];
 }
 

@@ -1,7 +1,7 @@
 /** LeavingHosts: how every host of a cluster is reached, for the moment when some of them leave. In the run in which hosts leave and others come, each
  *  lets the others in, so that shards go from one to the other; and before any host is changed by a destroy, all answer. Runs admit.sh. No server is asked; no lock. */
-import { isIP } from "node:net";
 import type * as pulumi from "@pulumi/pulumi";
+import { isIpNetwork } from "../../sizing/names";
 import type { Context, Kind, Resolved } from "./engine/kind";
 import { DynamicResource } from "./engine/resource";
 import { composeScript } from "./engine/script";
@@ -86,7 +86,7 @@ async function admit(key: string, host: ReachableHost, texts: Texts, context: Co
 const together = (old: Inputs, inputs: Inputs): Texts => {
   const lines = (name: keyof Texts) => [...new Set([old, inputs].flatMap((each) => each[name].split("\n")))];
   // A former configuration without a firewall may have had names, which no firewall lets in.
-  const allowed = lines("allowed").filter((address) => isIP(address.split("/")[0] ?? "") !== 0);
+  const allowed = lines("allowed").filter(isIpNetwork);
   return { hbaLines: lines("hbaLines").join("\n"), allowed: allowed.join("\n") };
 };
 

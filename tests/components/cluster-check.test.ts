@@ -80,7 +80,7 @@ describe("checkClusterArgs", () => {
         [
           `the address ${JSON.stringify(address)}`,
           hostsWith({ address }),
-          [/^hosts\.address: ".*" is not one DNS name or IP address/],
+          [/^hosts\.address: ".*" must be one address without blanks/],
         ] as const,
     ),
     ["an unknown PostgreSQL", { postgresVersion: 11 }, [/^postgresVersion: .*15, 16, 17.*got 11$/]],

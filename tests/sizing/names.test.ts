@@ -8,6 +8,7 @@ import {
   checkHostAddress,
   checkPort,
   checkRoleName,
+  isIpNetwork,
 } from "../../sizing/names";
 
 const odd = [
@@ -151,6 +152,13 @@ describe("checkHostAddress", () => {
       }),
     );
   });
+});
+
+describe("isIpNetwork", () => {
+  for (const text of ["10.0.0.1", "10.0.0.0/16", "fd00::/8", "::1"])
+    it(`takes ${text}`, () => assert.equal(isIpNetwork(text), true));
+  for (const text of ["", "db.example", "10.1", "db.example/16"])
+    it(`takes no ${JSON.stringify(text)}`, () => assert.equal(isIpNetwork(text), false));
 });
 
 describe("checkPort", () => {

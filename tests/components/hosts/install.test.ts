@@ -69,6 +69,18 @@ describe("checkInstall", () => {
       path: "install.citus.key",
       reason: /^differs from that of install.postgres, which is the same repository/,
     },
+    {
+      why: "fields that nobody reads",
+      install: { citus: { key, uri: "https://mirror/" } },
+      path: "install.citus.uri",
+      reason: /^is not a field; did you mean "url"\?$/,
+    },
+    {
+      why: "a package in the wrong place",
+      install: { citus: { key }, package: [] },
+      path: "install.package",
+      reason: /did you mean "packages"/,
+    },
     { why: "a repository as text", install: { citus: "x" }, path: "install.citus", reason: /^is no repository/ },
     {
       why: "another way to fetch",

@@ -42,7 +42,7 @@ describe("checkSshHosts", () => {
       why: "several addresses",
       change: { workers: { a: { ...machine, address: "10.0.0.2,10.0.0.3" } } },
       path: "workers.a.address",
-      reason: /not one DNS name or IP address/,
+      reason: /must be one address without blanks/,
     },
     {
       why: "one machine for two nodes",
@@ -113,6 +113,24 @@ describe("checkSshHosts", () => {
       change: { workers: { coordinator: machine } },
       path: "workers.coordinator",
       reason: /cannot be called so/,
+    },
+    {
+      why: "a name that certificates and Citus would not find",
+      change: { workers: { a: { ...machine, address: "DB1.example" } } },
+      path: "workers.a.address",
+      reason: /must be in lower case and without a final dot: "db1\.example"/,
+    },
+    {
+      why: "a field of a machine that nobody reads",
+      change: { workers: { a: { ...machine, sshport: 2222 } } },
+      path: "workers.a.sshport",
+      reason: /^is not a field; did you mean "sshPort"\?$/,
+    },
+    {
+      why: "a field of the bastion that nobody reads",
+      change: { bastion: { host: "bastion.example", hostKey, sshPort: 2222 } },
+      path: "bastion.sshPort",
+      reason: /^is not a field; there are host, port, user, hostKey, privateKey$/,
     },
     { why: "no machine", change: { workers: { a: null } }, path: "workers.a", reason: /^is no machine/ },
     {
