@@ -39,14 +39,26 @@ interface Row {
 
 const timeoutMilliseconds = 10_000;
 
+/** A client that has not connected yet. @throws Error where the text is none that node-postgres reads as it is meant */
+function clientFor(connection: string): Client {
+  // Any other text would be taken for the name of a database on a server called "base".
+  if (connection !== "" && !/^postgres(ql)?:\/\//.test(connection))
+    throw new Error("the connection is no URL; write postgresql://user@host:port/database?sslmode=verify-full");
+  try {
+    return new Client({
+      ...(connection === "" ? {} : { connectionString: connection }),
+      application_name: "pulumi-citus check",
+      connectionTimeoutMillis: timeoutMilliseconds,
+      query_timeout: 3 * timeoutMilliseconds,
+    });
+  } catch (error) {
+    throw new Error(`the connection cannot be used: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
 /** Facts of the cluster whose coordinator that connection string names. @throws Error that never shows the connection string */
 export async function readFacts(connection: string): Promise<ClusterFacts> {
-  const client = new Client({
-    ...(connection === "" ? {} : { connectionString: connection }),
-    application_name: "pulumi-citus check",
-    connectionTimeoutMillis: timeoutMilliseconds,
-    query_timeout: 3 * timeoutMilliseconds,
-  });
+  const client = clientFor(connection);
   // A server that ends the session is told by the statement that fails.
   client.on("error", () => undefined);
   const server = `${client.host}:${client.port}`;

@@ -74,13 +74,22 @@ function plan(args: readonly string[], { readFile }: Outside): Outcome {
   const { values, positionals } = argumentsOf(args, { json: { type: "boolean" }, explain: { type: "boolean" } });
   const [file] = positionals;
   if (file === undefined) return refused(`plan: name a file\n${help}`);
-  const workload = readYaml(readFile(file));
+  const workload = readFrom(file, readFile);
   const problems = checkWorkload(workload);
   if (problems.length > 0) return refused(`${file}:\n${describeProblems(problems)}`);
   const planned = planCluster(workload as Workload);
   const growth = growthPlan(planned, planned.planYears);
   if (values.json === true) return printed(JSON.stringify({ plan: planned, growth }, null, 2));
   return printed(values.explain === true ? explainText(planned) : planText(planned, growth));
+}
+
+/** What is in a file. @throws Error that begins with the file's name */
+function readFrom(file: string, readFile: Outside["readFile"]): unknown {
+  try {
+    return readYaml(readFile(file));
+  } catch (error) {
+    throw new Error(`${file}:\n${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
 }
 
 async function check(args: readonly string[], { readFacts }: Outside): Promise<Outcome> {

@@ -69,6 +69,25 @@ describe("facts of a live cluster", () => {
     assert.ok(found.some(({ reason }) => reason.includes("some hold 4, others 3")));
   });
 
+  for (const [why, text, reason] of [
+    ["libpq's own form", "host=127.0.0.1 port=1 password=s3cret", /^the connection is no URL; write postgresql:\/\//],
+    ["a slip in the scheme", "postgres//u:s3cret@127.0.0.1:1/x", /^the connection is no URL/],
+    ["a port that is none", "postgresql://u:s3cret@127.0.0.1:97000/x", /^the connection cannot be used: Invalid URL$/],
+    [
+      "a file that is not there",
+      "postgresql://u:s3cret@h/x?sslmode=verify-full&sslcert=/no/file",
+      /^the connection cannot be used: ENOENT.*\/no\/file/,
+    ],
+  ] as const) {
+    it(`are not asked for by ${why}: no server is dialled`, async () => {
+      await assert.rejects(readFacts(text), (error: Error) => {
+        assert.match(error.message, reason);
+        assert.ok(!error.message.includes("s3cret"));
+        return true;
+      });
+    });
+  }
+
   it("are not read from a worker, from a database without citus, or from nowhere, and the text shows no connection string", async () => {
     await assert.rejects(readFacts(connectionString("a")), /it is a worker; name the coordinator/);
     await assert.rejects(readFacts(connectionString("c", "template1")), /has no citus extension/);

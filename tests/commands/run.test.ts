@@ -86,7 +86,11 @@ describe("pulumi-citus plan", () => {
       text: `${workload}datasize: 1 GB\ntenant: 0`,
       complaint: /^workload.yaml:\ndatasize: .*"dataSize"\?\ntenant: .*"tenants"\?$/,
     },
-    { why: "a key that stands twice", text: `${workload}tenants: 5`, complaint: /Map keys must be unique.* line 8/s },
+    {
+      why: "a key that stands twice",
+      text: `${workload}tenants: 5`,
+      complaint: /^workload\.yaml:\nMap keys must be unique.* line 8/s,
+    },
     { why: "text that is no YAML", text: "kind: [saas", complaint: /line 1/ },
     { why: "several documents", text: `${workload}---\nkind: saas`, complaint: /multiple documents/ },
     { why: "an empty file", text: "", complaint: /a workload is a map of fields, got null/ },
@@ -130,7 +134,7 @@ describe("pulumi-citus", () => {
     { args: ["plan"], complaint: /name a file/ },
     { args: ["plan", "a", "b"], complaint: /one argument is expected, got a b/ },
     { args: ["plan", "a", "--jsn"], complaint: /--jsn/ },
-    { args: ["plan", "absent.yaml"], complaint: /ENOENT/ },
+    { args: ["plan", "absent.yaml"], complaint: /^absent\.yaml:\nENOENT/ },
     { args: ["check", "c", "--queries", "0"], complaint: /--queries: must be a whole number from 1 on, got "0"/ },
     { args: ["check", "c", "--clients", "many"], complaint: /--clients: .*got "many"/ },
   ];
