@@ -38,7 +38,7 @@ export function planText(plan: ClusterPlan, growth: GrowthPlan): string {
     `Shards of each distributed table: ${grouped(shardCount.value)}. Shared pool per worker: ${figureText(sharedPool)}.
 Queries over all shards at once: ${grouped(possibleQueries.value)}.`,
     table(
-      ["setting", "coordinator", "worker", "in force after"],
+      ["setting", "coordinator", "worker", "needs"],
       settingNames(plan).map((name) => {
         const [one, other] = [coordinator.settings[name], worker.settings[name]];
         return [name, one?.value ?? "–", other?.value ?? "–", one?.inForce ?? other?.inForce ?? ""];

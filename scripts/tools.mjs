@@ -92,7 +92,7 @@ const titles = {
   standIn: "stand-in PostgreSQL",
 };
 
-const columns = 100;
+const columns = 80;
 
 /** Lines of at most that width, broken between words; a word that is longer stays whole. */
 function wrap(text, width) {

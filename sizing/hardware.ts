@@ -2,7 +2,7 @@
 import { sources, type Figure } from "./figure";
 import { memoryShares } from "./memory";
 import type { Numbers, Workload } from "./workload";
-import { gibibyte, roundUp } from "./units";
+import { gibibyte, grouped, roundUp } from "./units";
 
 /**
  * The largest worker that the rules choose by themselves: beyond it they take more workers. 8 GiB per core is what memory-optimised
@@ -102,7 +102,7 @@ export function workerCount(totals: Totals, dataBytes: number, numbers: Numbers)
     value: workerCounts.find(fits) ?? Infinity,
     unit: "workers",
     because: {
-      rule: `the fewest of 2, 4, 8, … workers with at most ${cores} cores, ${Math.round(ramGiB)} GiB RAM and ${Math.round(diskGiB)} GiB data each; powers of two divide 32, 64 and 128 shards`,
+      rule: `the fewest of 2, 4, 8, … workers with at most ${cores} cores, ${grouped(Math.round(ramGiB))} GiB RAM and ${grouped(Math.round(diskGiB))} GiB data each; powers of two divide 32, 64 and 128 shards`,
       inputs: { cores: totals.cores.value, "RAM (GiB)": roundUp(totals.ramGiB), "data (GiB)": roundUp(dataGiB) },
       source: sources.ours,
     },

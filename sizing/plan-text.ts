@@ -27,7 +27,7 @@ export function planFigures(plan: ClusterPlan): Readonly<Record<string, Figure>>
 export const operatingSystemLines = ({ kernel, unit }: OperatingSystemSettings, withSource = true): readonly string[] =>
   Object.entries({ ...kernel, ...unit }).map(
     ([name, setting]) =>
-      `${name} = ${grouped(setting.value)} ${setting.unit}, from ${setting.inForce === "at once" ? "now" : "the server's next start"} on\n${reasonText(setting.because, withSource)}`,
+      `${name} = ${grouped(setting.value)} ${setting.unit}, ${setting.inForce === "at once" ? "at once" : "after a restart"}\n${reasonText(setting.because, withSource)}`,
   );
 
 /** "64 shards", "32 GiB". */
@@ -38,10 +38,10 @@ export function figureTexts(plan: ClusterPlan): Readonly<Record<string, string>>
   return Object.fromEntries(Object.entries(planFigures(plan)).map(([name, figure]) => [name, figureText(figure)]));
 }
 
-// Terminals have at least as many columns. Pulumi indents messages by four.
-const lineLength = 96;
+// Terminals have 80 columns or more. Pulumi indents messages by four.
+const lineLength = 76;
 
-/** The words in lines of at most 96 characters; those after the first begin with `indent`. */
+/** The words in lines of at most 76 characters; those after the first begin with `indent`. */
 export function wrapped(text: string, indent = "    "): string {
   const lines: string[] = [];
   for (const word of text.split(" ")) {

@@ -9,7 +9,7 @@ import * as automation from "@pulumi/pulumi/automation";
 import { fill, Writer } from "./load";
 import { programOf, type DemoCluster } from "./program";
 import { connectionProblem, connectionsOf, nodesOf } from "./proof";
-import { heading, plannedSteps, Progress, say, since, table } from "./screen";
+import { heading, paragraph, plannedSteps, Progress, say, since, table } from "./screen";
 
 /** What a run of the demo is told, all of it by scripts/demo.mjs. */
 interface DemoRun {
@@ -18,17 +18,28 @@ interface DemoRun {
   readonly hasShards: boolean;
 }
 
-const { values } = parseArgs({
-  options: {
-    keep: { type: "boolean", default: false },
-    remove: { type: "string" },
-    bin: { type: "string" },
-    user: { type: "string" },
-    "stand-in": { type: "boolean", default: false },
-  },
-});
+const values = optionsOf(process.argv.slice(2));
+
+function optionsOf(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      options: {
+        keep: { type: "boolean", default: false },
+        remove: { type: "string" },
+        bin: { type: "string" },
+        user: { type: "string" },
+        "stand-in": { type: "boolean", default: false },
+      },
+    }).values;
+  } catch (error) {
+    process.stderr.write(`${messageOf(error)}\nnpm run demo [-- --keep | --remove <folder>]\n`);
+    process.exit(2);
+  }
+}
 
 let interrupted = false;
+const standInText = "Citus is a stand-in here: nodes, certificates and catalogs are real, there are no shards to move.";
 /** What shells give to a program that SIGINT ended. */
 const interruptedCode = 130;
 const rows = 1_000_000;
@@ -192,7 +203,7 @@ async function show(run: DemoRun): Promise<void> {
     return result;
   };
 
-  const formed = await step("pulumi up: a coordinator and the workers a and b, database app, extensions", () =>
+  const formed = await step("pulumi up: a coordinator, workers a and b, database app, extensions", () =>
     up(run, ["a", "b"]),
   );
   const operator = stringOf(formed, "nodePostgres", "postgres");
@@ -256,8 +267,7 @@ async function main(): Promise<void> {
   }
   const run = await newRun();
   say(`\nEverything is in ${run.cluster.folder}`);
-  if (!run.hasShards)
-    say("Citus is a stand-in here: nodes, certificates and catalogs are real, there are no shards to move.");
+  if (!run.hasShards) for (const line of paragraph(standInText, 0)) say(line);
   try {
     await show(run);
   } catch (error) {

@@ -19,16 +19,16 @@ export function heading(text: string): void {
 export function table(titles: readonly string[], rows: readonly (readonly string[])[]): string {
   const width = (column: number) => Math.max(...[titles, ...rows].map((row) => row[column]?.length ?? 0));
   const line = (cells: readonly string[]) =>
-    `  ${cells.map((cell, at) => cell.padEnd(width(at))).join("   ")}`.trimEnd();
+    `  ${cells.map((cell, at) => cell.padEnd(width(at))).join("  ")}`.trimEnd();
   return [dim(line(titles)), ...rows.map(line)].join("\n");
 }
 
 // What a small terminal shows, and a log that people read side by side with another one.
-const columns = 100;
+const columns = 80;
 
 const cut = (text: string, width: number) => (text.length <= width ? text : `${text.slice(0, width - 1)}…`);
 
-/** The text behind that many blanks, in lines of 100 columns at most, broken between words. */
+/** The text behind that many blanks, in lines of 80 columns at most, broken between words. */
 export function paragraph(text: string, indent: number): string[] {
   const lines: string[] = [];
   for (const word of text.split(/\s+/)) {
@@ -80,7 +80,7 @@ export class Progress {
 
   private show(): void {
     const names = [...this.running.values()].slice(-3).join(", ");
-    const text = [`${String(this.done)} changed`, names, this.note].filter((part) => part !== "").join(" · ");
+    const text = [`${String(this.done)} changed`, this.note, names].filter((part) => part !== "").join(" · ");
     if (isTerminal) {
       const width = Math.max(process.stdout.columns, 40) - 12;
       process.stdout.write(`\r\u001b[K${dim(cut(`  ${since(this.start)} · ${text}`, width))}`);

@@ -53,7 +53,7 @@ describe("npm run demo", function () {
     if (tool("citus").standIn !== true) assert.match(output, /rebalancing moves \d+ shards \(.*\) to "c"/);
     // Paths stay whole, so that they can be copied.
     assert.deepEqual(
-      output.split("\n").filter((line) => line.length > 100 && !line.includes("/")),
+      output.split("\n").filter((line) => line.length > 80 && !line.includes("/")),
       [],
     );
     assert.match(output, /done in \S+ s: 0 changes/);

@@ -1,4 +1,4 @@
-/** What the demo shows fits into 100 columns. */
+/** What the demo shows fits into 80 columns. */
 import assert from "node:assert/strict";
 import type { EngineEvent } from "@pulumi/pulumi/automation";
 import { paragraph, plannedSteps } from "../../examples/demo/screen";
@@ -8,7 +8,7 @@ describe("screen of the demo", () => {
     const text = "moves ".repeat(40).trim();
     const lines = paragraph(text, 12);
     assert.ok(lines.length > 2);
-    assert.ok(lines.every((line) => line.length <= 100 && /^ {12}moves/.test(line)));
+    assert.ok(lines.every((line) => line.length <= 80 && /^ {12}moves/.test(line)));
     assert.equal(lines.map((line) => line.trim()).join(" "), text);
   });
 
@@ -24,7 +24,7 @@ describe("screen of the demo", () => {
     const events = [{ resourcePreEvent: { metadata } }, { diagnosticEvent: said }, { diagnosticEvent: said }];
     const lines = plannedSteps(JSON.parse(JSON.stringify(events)) as EngineEvent[]);
     assert.equal(lines[0], "  ~ update  citus:Nodes  app  (workers)");
-    assert.ok(lines.every((line) => line.length <= 100));
+    assert.ok(lines.every((line) => line.length <= 80));
     assert.equal(
       lines
         .slice(1)

@@ -41,13 +41,13 @@ describe("Node", () => {
 });
 
 describe("the table of tools", () => {
-  it("fits into 100 columns, long reasons below each other", () => {
+  it("fits into 80 columns, long reasons below each other", () => {
     const missing = `no network: ${"a reason of several words ".repeat(8)}and /a/path/${"x".repeat(70)}`;
     const lines = said("toolTable", { node: { version: "20.19.0", from: "/usr/bin/node" }, cli: { missing } }).split(
       "\n",
     );
     assert.match(lines[0] ?? "", /^Node {8}20\.19\.0 {2}\/usr\/bin\/node$/);
-    const long = lines.filter((line) => line.length > 100);
+    const long = lines.filter((line) => line.length > 80);
     // Nobody could copy a path that is cut.
     assert.deepEqual(
       long.map((line) => line.trim().startsWith("/a/path/")),

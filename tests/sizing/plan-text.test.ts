@@ -23,13 +23,13 @@ describe("ruleText", () => {
 });
 
 describe("wrapped", () => {
-  it("breaks between words only, keeps every word, and fits 100 columns", () => {
+  it("breaks between words only, keeps every word, and fits 80 columns where Pulumi indents it", () => {
     const words = fc.array(fc.stringMatching(/^[a-z]{1,30}$/), { minLength: 1, maxLength: 60 });
     fc.assert(
       fc.property(words, (list) => {
         const text = wrapped(list.join(" "));
         assert.deepEqual(text.split(/\s+/), list);
-        for (const line of text.split("\n")) assert.ok(line.length <= 100, line);
+        for (const line of text.split("\n")) assert.ok(line.length <= 76, line);
       }),
     );
   });
