@@ -46,8 +46,8 @@ export interface CitusClusterArgs {
   /** Roles that applications log in as, by certificate; each is made on every node. Taking one out keeps it. @default [] */
   readonly loginRoles?: readonly string[];
   /**
-   * Passwords of login roles, by role, for clients in `clientNetworks`; their certificates work all the same. Servers get verifiers only. Secret.
-   * Taking one out takes the password away. @default {}
+   * Passwords of login roles, by role: from `clientNetworks` such a role logs in with its password, not by its certificate. Servers get verifiers
+   * only. Secret. Taking one out takes the password away. @default {}
    */
   readonly loginRolePasswords?: Readonly<Record<string, pulumi.Input<string>>>;
   /**
@@ -71,7 +71,10 @@ export interface CitusClusterArgs {
   readonly drainTimeoutSeconds?: number;
   /** Networks from which the operator's certificate is taken. @default - the nodes' own addresses */
   readonly operatorNetworks?: readonly string[];
-  /** Networks from which roles may log in with a password. @default [] */
+  /**
+   * Networks from which clients may log in: login roles by certificate, those of `loginRolePasswords` and every other role with a password.
+   * @default [] - from the nodes' own addresses only, by certificate
+   */
   readonly clientNetworks?: readonly string[];
   /**
    * Folder on the machine that Pulumi runs on for the client certificates that the connection strings name. Absolute. The default depends on
@@ -150,6 +153,7 @@ export class CitusCluster extends pulumi.ComponentResource {
         loginRoles,
         operatorNetworks: args.operatorNetworks,
         clientNetworks: args.clientNetworks,
+        certificateRoles: loginRoles.filter((role) => args.loginRolePasswords?.[role] === undefined),
       },
       child,
     );

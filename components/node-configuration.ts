@@ -36,8 +36,10 @@ export interface NodeConfigurationArgs {
   readonly loginRoles?: readonly string[];
   /** Networks or addresses from which the operator's certificate is taken. @default - the nodes' own addresses */
   readonly operatorNetworks?: readonly string[];
-  /** Networks or addresses from which roles log in with a password. @default [] */
+  /** Networks or addresses from which roles log in, with a password but for `certificateRoles`. @default [] */
   readonly clientNetworks?: readonly string[];
+  /** Roles that log in by certificate from `clientNetworks`. @default [] */
+  readonly certificateRoles?: readonly string[];
 }
 
 /** Configures PostgreSQL on every host and has it running with that configuration. */
@@ -93,7 +95,9 @@ function nodeFiles(host: Host, args: NodeConfigurationArgs): NodeFiles {
     operatorNetworks: args.operatorNetworks ?? nodes,
     clientNetworks: args.clientNetworks ?? [],
   }));
-  const hba = dialling.apply((networks) => hbaFile({ osUser: host.osUser, ...networks }));
+  const hba = dialling.apply((networks) =>
+    hbaFile({ osUser: host.osUser, certificateRoles: args.certificateRoles ?? [], ...networks }),
+  );
   const allowed = dialling.apply((networks) => [...new Set(Object.values(networks).flat())].sort().join("\n"));
   const visible = pulumi.all([settings, hba]).apply(([set, lines]) => ({ settings: set, hba: lines.split("\n") }));
   return { settings, hba, allowed, visible };

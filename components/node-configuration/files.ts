@@ -88,8 +88,10 @@ export interface HbaArgs {
   readonly nodes: readonly string[];
   /** Networks or addresses from which the operator's certificate is taken. */
   readonly operatorNetworks: readonly string[];
-  /** Networks or addresses from which roles log in with a password. */
+  /** Networks or addresses from which roles log in, with a password but for those below. */
   readonly clientNetworks: readonly string[];
+  /** Roles that log in by certificate from there. */
+  readonly certificateRoles: readonly string[];
 }
 
 const each = (networks: readonly string[], line: (network: string) => string) =>
@@ -100,12 +102,14 @@ export const nodeLines = (nodes: readonly string[]) =>
   each(nodes, (address) => `hostssl all all ${address} cert map=cluster`);
 
 /** pg_hba.conf. The first matching line decides, so the order is part of the meaning. @throws on a bad network */
-export function hbaFile({ osUser, nodes, operatorNetworks, clientNetworks }: HbaArgs): string {
+export function hbaFile({ osUser, nodes, operatorNetworks, clientNetworks, certificateRoles }: HbaArgs): string {
+  const roles = [...new Set(certificateRoles)].sort().map(roleName).join(",");
   return [
     osUser === "postgres" ? "local all postgres peer" : "local all postgres peer map=local",
     "local all all scram-sha-256",
     ...nodeLines(nodes),
     ...each(operatorNetworks, (address) => `hostssl all postgres ${address} cert map=cluster`),
+    ...each(roles === "" ? [] : clientNetworks, (address) => `hostssl all ${roles} ${address} cert map=cluster`),
     ...each(clientNetworks, (address) => `hostssl all all ${address} scram-sha-256`),
   ].join("\n");
 }
@@ -157,7 +161,7 @@ export function identFile({ osUser, loginRoles, postgresVersion }: IdentArgs): s
 function roleName(name: string): string {
   // A file is read line by line, and "\1" is replaced by a part of the certificate's name.
   if (name === "" || /[\n\r\0]/.test(name) || name.includes(String.raw`\1`)) {
-    throw new Error(`${JSON.stringify(name)} cannot be written as a role name to pg_ident.conf`);
+    throw new Error(`${JSON.stringify(name)} cannot be written as a role name to pg_hba.conf and pg_ident.conf`);
   }
   // Only plain names stay bare: within quotes no character has a meaning of its own.
   return /^[a-z_][a-z0-9_]*$/.test(name) && name !== "all" ? name : `"${name.replaceAll('"', '""')}"`;

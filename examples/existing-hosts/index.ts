@@ -12,7 +12,7 @@ const cluster = new CitusCluster("demo", {
   }),
   databases: { app: { owner: "app", extensions: { pg_stat_statements: {} } } },
   loginRoles: ["app"],
-  // Who may connect with a password; nobody, unless it is said.
+  // Where applications may log in from, by the certificate of their role; from the machines themselves only, unless it is said.
   clientNetworks: config.requireObject<string[]>("clientNetworks"),
 });
 

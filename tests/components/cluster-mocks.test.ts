@@ -187,6 +187,20 @@ describe("CitusCluster with mocks", () => {
     assert.deepEqual([own?.inputs["strategy"], own?.inputs["transferMode"]], ["by_shard_count", "force_logical"]);
   });
 
+  it("lets login roles in from client networks by certificate, or by password where they have one", async () => {
+    const made = await madeBy({
+      loginRoles: ["app", "report"],
+      loginRolePasswords: { report: pulumi.secret("correct horse") },
+      clientNetworks: ["10.9.0.0/16"],
+    });
+    const configuration = made.find(({ type }) => type === "citus:index:NodeConfiguration");
+    const { a } = configuration?.inputs["nodes"] as Record<string, { hba: string[] }>;
+    assert.deepEqual(
+      a?.hba.filter((line) => line.includes("10.9.0.0")),
+      ["hostssl all app 10.9.0.0/16 cert map=cluster", "hostssl all all 10.9.0.0/16 scram-sha-256"],
+    );
+  });
+
   it("sends connections and scripts as secrets", async () => {
     const made = await madeBy();
     const open = made.filter(({ type, inputs, secretInputs }) => {

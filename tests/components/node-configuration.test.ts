@@ -62,6 +62,7 @@ describe("hbaFile", () => {
       nodes: ["10.0.0.6", "10.0.0.5", "fd00::1", "node.example", "10.0.0.5"],
       operatorNetworks: ["192.168.0.0/16"],
       clientNetworks: ["10.9.0.0/16", "10.8.0.1"],
+      certificateRoles: ["app", "Data team", "app"],
     });
     assert.deepEqual(text.split("\n"), [
       "local all postgres peer",
@@ -71,20 +72,30 @@ describe("hbaFile", () => {
       "hostssl all all fd00::1/128 cert map=cluster",
       "hostssl all all node.example cert map=cluster",
       "hostssl all postgres 192.168.0.0/16 cert map=cluster",
+      'hostssl all "Data team",app 10.8.0.1/32 cert map=cluster',
+      'hostssl all "Data team",app 10.9.0.0/16 cert map=cluster',
       "hostssl all all 10.8.0.1/32 scram-sha-256",
       "hostssl all all 10.9.0.0/16 scram-sha-256",
     ]);
   });
 
   it("maps another user of the operating system", () => {
-    const text = hbaFile({ osUser: "me", nodes: [], operatorNetworks: [], clientNetworks: [] });
+    const text = hbaFile({ osUser: "me", nodes: [], operatorNetworks: [], clientNetworks: [], certificateRoles: [] });
     assert.equal(text.split("\n")[0], "local all postgres peer map=local");
   });
 
   it("refuses words that mean every address, and anything with blanks", () => {
     for (const network of ["all", "samenet", ".example", "10.0.0.0/33", "10.0.0", "10.0.0.1 trust\nhost", ""]) {
       assert.notEqual(networkProblem(network), undefined, network);
-      assert.throws(() => hbaFile({ osUser: "postgres", nodes: [], operatorNetworks: [network], clientNetworks: [] }));
+      assert.throws(() =>
+        hbaFile({
+          osUser: "postgres",
+          nodes: [],
+          operatorNetworks: [network],
+          clientNetworks: [],
+          certificateRoles: [],
+        }),
+      );
     }
   });
 });

@@ -137,7 +137,7 @@ export async function startServers(
             ...(options.passwordRoles ?? []).map(
               (role) => `hostssl all "${role.replaceAll('"', '""')}" ${host}/32 scram-sha-256`,
             ),
-            hbaFile({ osUser, nodes: [host], operatorNetworks: [host], clientNetworks: [] }),
+            hbaFile({ osUser, nodes: [host], operatorNetworks: [host], clientNetworks: [], certificateRoles: [] }),
           ].join("\n"),
           IDENT: ident(16),
           IDENT_15: ident(15),

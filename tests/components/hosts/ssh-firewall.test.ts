@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { stepText, type ResolvedPart } from "../../../components/hosts/shell";
 import { parseReport, preflightScript } from "../../../providers/dynamic/preflight";
+import { url } from "../../support/demo-cluster";
 import { sshClusterOf, targetOf } from "../../support/hosts/cluster";
 import { loginUser, startHosts, type TestHost, type TestHosts } from "../../support/hosts/hosts";
 import { requiresHosts } from "../../support/hosts/namespaces";
@@ -28,6 +29,22 @@ const scanner = `
 
 const openPorts = (from: TestHost, to: TestHost, first = 1, last = 65_535) =>
   from.inNetwork(process.execPath, "-e", scanner, to.address, String(first), String(last)).trim();
+
+/** The role that a client on that machine logs in as. */
+const whoAmI = (from: TestHost, connectionString: string) =>
+  from
+    .inNetwork(
+      process.execPath,
+      "-e",
+      `const { Client } = require(${JSON.stringify(require.resolve("pg"))});
+       const client = new Client({ connectionString: process.argv[1] });
+       client.connect().then(() => client.query("SELECT current_user")).then(({ rows }) => {
+         console.log(rows[0].current_user);
+         return client.end();
+       })`,
+      connectionString,
+    )
+    .trim();
 
 const traces = "ls /etc/nftables.d; nft list tables";
 
@@ -67,13 +84,17 @@ describe("CitusCluster on machines with a firewall", function () {
         for (const node of nodes) assert.equal((await node.run("pg_lsclusters -h")).stdout, "", "nothing was touched");
         for (const node of nodes) await node.must(command);
 
-        await stack.up();
+        const formed = await stack.up();
         await stack.expectNoChanges();
         const everywhere = (from: TestHost) => nodes.map((node) => openPorts(from, node));
         assert.deepEqual(everywhere(outside), ["22", "22"], "all ports, from outside");
         const postgres = (from: TestHost, to: TestHost) => openPorts(from, to, 5432, 5432);
         for (const node of nodes) assert.equal(postgres(client, node), "5432", "from a client network");
         const [c, a] = nodes as [TestHost, TestHost];
+        const string = url(formed, "app");
+        assert.equal(whoAmI(client, string), "app", "the role's certificate, from a client network");
+        assert.throws(() => whoAmI(client, string.replace(/sslcert=[^&]*&sslkey=[^&]*/, "")), /certificate/);
+        assert.throws(() => whoAmI(a, string.replace("//app@", "//postgres@")), /certificate authentication failed/);
         assert.equal(postgres(a, c), "5432", "from node to node");
 
         await a.reboot();

@@ -105,6 +105,7 @@ export class TestHost {
       nodes: ["127.0.0.1", ...peers],
       operatorNetworks: ["127.0.0.1"],
       clientNetworks: ["127.0.0.1"],
+      certificateRoles: [],
     });
   }
 
