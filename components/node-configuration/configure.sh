@@ -21,24 +21,9 @@ settings_text() {
 
 # A leaving node must be let in until it is drained: its line stays until fencing writes the exact file.
 hba_text() {
-  local line kept="" placed=""
-  if same_file ca.crt "$CA"; then
-    while IFS= read -r line; do
-      case "$line" in "hostssl all all "*" cert map=cluster") ;; *) continue ;; esac
-      case $'\n'"$HBA"$'\n' in *$'\n'"$line"$'\n'*) ;; *) kept="$kept$line"$'\n' ;; esac
-    done <<<"$(read_file pg_hba.conf)"
-  fi
-  while IFS= read -r line; do
-    case "$line" in
-      "hostssl all all "*" cert map=cluster") ;;
-      hostssl*)
-        [ -n "$placed" ] || printf '%s' "$kept"
-        placed=yes
-        ;;
-    esac
-    printf '%s\n' "$line"
-  done <<<"$HBA"
-  [ -n "$placed" ] || printf '%s' "$kept"
+  local kept=""
+  if same_file ca.crt "$CA"; then kept=$(read_file pg_hba.conf | grep '^hostssl all all .* cert map=cluster$' || true); fi
+  hba_with "$HBA" "$kept"
 }
 
 postgresql_conf() {

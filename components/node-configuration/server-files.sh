@@ -14,6 +14,24 @@ text_of() { printf '%s\n' "$(printf '%s' "$1")"; }
 
 same_file() { text_of "$2" | as_postgres cmp -s - "$DATA/$1" 2>/dev/null; }
 
+# hba_with TEXT LINES: the text of a pg_hba.conf, and before its first line for TLS those of the lines that it lacks, since the first match decides.
+hba_with() {
+  local line missing="" placed=""
+  while IFS= read -r line; do
+    case $'\n\n'"$1"$'\n' in *$'\n'"$line"$'\n'*) ;; *) missing="$missing$line"$'\n' ;; esac
+  done <<<"$2"
+  while IFS= read -r line; do
+    case "$line" in
+      hostssl*)
+        [ -n "$placed" ] || printf '%s' "$missing"
+        placed=yes
+        ;;
+    esac
+    printf '%s\n' "$line"
+  done <<<"$1"
+  [ -n "$placed" ] || printf '%s' "$missing"
+}
+
 # One file, in the process that write_files starts. The oldest copy wins: after a killed run that is the one that was in force.
 put_file() {
   local text
