@@ -14,7 +14,7 @@ const { values: asked } = parseArgs({
   options: { check: { type: "boolean" }, page: { type: "string" }, entry: { type: "string" } },
 });
 const page = asked.page ?? join(root, "providers", "dynamic", "README.md");
-const entry = asked.entry ?? join(root, "index.ts");
+const entries = asked.entry === undefined ? [join(root, "index.ts"), join(root, "sizing", "index.ts")] : [asked.entry];
 const command = "npm run build && npm run reference";
 
 const kinds = Object.values(createRequire(import.meta.url)(join(root, "dist", "providers", "dynamic", "index.js")))
@@ -26,7 +26,7 @@ const { options } = ts.parseJsonConfigFileContent(
   ts.sys,
   root,
 );
-const program = ts.createProgram([join(root, "index.ts"), entry], { ...options, noEmit: true });
+const program = ts.createProgram([join(root, "index.ts"), ...entries], { ...options, noEmit: true });
 const checker = program.getTypeChecker();
 const isOurs = (node) => {
   const path = relative(root, node.getSourceFile().fileName);
@@ -40,7 +40,7 @@ const exportsOf = (file) =>
       .getExportsOfModule(checker.getSymbolAtLocation(program.getSourceFile(file)))
       .map((symbol) => [symbol.name, resolved(symbol)]),
   );
-const publicApi = exportsOf(entry);
+const publicApi = new Map(entries.flatMap((entry) => [...exportsOf(entry)]));
 const kindSymbols = exportsOf(join(root, "providers/dynamic/index.ts"));
 const readSymbols = exportsOf(join(root, "providers/dynamic/reads/index.ts"));
 

@@ -11,18 +11,27 @@ export interface NodeFacts {
   readonly name: string;
   /** May it hold shards of distributed tables? */
   readonly holdsShards: boolean;
+  /** max_connections. Unit: connections. */
   readonly maxConnections: number;
-  /** Whole MiB; undefined when not known. */
+  /** shared_buffers. Unit: MiB. @default - not known, not checked; so for all below */
   readonly sharedBuffersMiB?: number;
+  /** work_mem. Unit: MiB. @default - not known */
   readonly workMemMiB?: number;
+  /** maintenance_work_mem. Unit: MiB. @default - not known */
   readonly maintenanceWorkMemMiB?: number;
+  /** autovacuum_max_workers. Unit: processes. @default - not known */
   readonly autovacuumWorkers?: number;
+  /** wal_level: "replica", "logical" or "minimal". @default - not known */
   readonly walLevel?: string;
+  /** max_prepared_transactions. @default - not known */
   readonly maxPreparedTransactions?: number;
+  /** max_worker_processes. @default - not known */
   readonly maxWorkerProcesses?: number;
+  /** max_logical_replication_workers. @default - not known */
   readonly maxLogicalReplicationWorkers?: number;
-  /** Of the machine; no setting tells them. */
+  /** Cores of the machine, which no setting tells. @default - not known */
   readonly cores?: number;
+  /** RAM of the machine, which no setting tells. Unit: GiB. @default - not known */
   readonly ramGiB?: number;
 }
 
@@ -30,22 +39,26 @@ export interface NodeFacts {
 export interface ColocationFacts {
   /** One of its tables, as findings name it. */
   readonly table: string;
+  /** Shards of each of them. */
   readonly shards: number;
 }
 
 /** A cluster that exists. */
 export interface ClusterFacts {
+  /** The coordinator, with what is set there only. */
   readonly coordinator: NodeFacts & {
-    /** citus.max_shared_pool_size in force; −1 means without limit. */
+    /** citus.max_shared_pool_size in force; −1 means without limit. Unit: connections. @default - not known */
     readonly sharedPool?: number;
+    /** citus.max_background_task_executors. @default - not known */
     readonly backgroundTaskExecutors?: number;
   };
   /** Without the coordinator. */
   readonly workers: readonly NodeFacts[];
+  /** One entry per colocation group of hash-distributed tables. */
   readonly colocationGroups: readonly ColocationFacts[];
   /** Queries over all shards that are to run at once. @default - the findings say how many may */
   readonly concurrentQueries?: number;
-  /** Client sessions at the same time. */
+  /** Client sessions at the same time. @default - not checked */
   readonly peakClients?: number;
 }
 

@@ -17,8 +17,11 @@ export type FigureUnit = "workers" | "cores" | "GiB" | "shards" | "connections" 
 
 /** One number of a plan. */
 export interface Figure {
+  /** Whole, in `unit`. */
   readonly value: number;
+  /** What the value counts. */
   readonly unit: FigureUnit;
+  /** Where it comes from. */
   readonly because: Because;
 }
 

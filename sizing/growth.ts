@@ -4,10 +4,13 @@ import { gibibyte, roundUp } from "./units";
 
 /** What growth follows from; a part of every plan. */
 export interface GrowthBasis {
+  /** Workers of today. */
   readonly workers: number;
+  /** Shards of each distributed table. */
   readonly shards: number;
+  /** Data of today, indexes included. Unit: bytes. */
   readonly dataBytes: number;
-  /** 0.4 for 40 % in a year. */
+  /** Share by which the data grows in a year: 0.4 for 40 %. */
   readonly growthPerYear: number;
 }
 
@@ -15,14 +18,15 @@ export interface GrowthBasis {
 export interface GrowthStep {
   /** 1 is the first year. */
   readonly year: number;
-  /** Rounded up. */
+  /** All data. Unit: GiB, rounded up. */
   readonly dataGiB: number;
+  /** Workers at its end. */
   readonly workers: number;
   /** Workers to add before the end of this year. */
   readonly added: number;
   /** Shards of the emptiest and of the fullest worker. */
   readonly shardsPerWorker: { readonly least: number; readonly most: number };
-  /** Rounded up. */
+  /** Data of one worker. Unit: GiB, rounded up. */
   readonly dataPerWorkerGiB: number;
   /** Why that many workers. */
   readonly because: string;
@@ -30,6 +34,7 @@ export interface GrowthStep {
 
 /** A cluster's growth, year by year. */
 export interface GrowthPlan {
+  /** The years in their order, from 1 on. */
   readonly steps: readonly GrowthStep[];
   /** The year in which more workers are needed than there are shards; undefined when that does not happen. */
   readonly limit?: { readonly year: number; readonly because: string };

@@ -27,7 +27,12 @@ export interface KnownSetting {
   /** When a change is in force: after a restart, a reload, in new connections, in a session; `fixed` ones cannot be set in a file. */
   readonly inForce: "restart" | "reload" | "connection" | "session" | "fixed";
   /** First and last PostgreSQL major that knows it; undefined means every supported one (for `citus.*`: every one with Citus). */
-  readonly majors?: { readonly first: number; readonly last: number };
+  readonly majors?: {
+    /** The first one. */
+    readonly first: number;
+    /** The last one. */
+    readonly last: number;
+  };
   /** The server's built-in value, in `unit`; empty for fixed settings. */
   readonly builtIn: string;
 }

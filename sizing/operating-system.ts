@@ -7,10 +7,13 @@ import { reserveMiB } from "./memory";
 
 /** One setting of the operating system. */
 export interface OperatingSystemSetting {
+  /** As its file has it, in `unit`. */
   readonly value: number;
+  /** What the value counts. */
   readonly unit: "mode" | "% of RAM" | "connections" | "files";
   /** When a change is in force. */
   readonly inForce: "at once" | "server start";
+  /** Why it has that value. */
   readonly because: Because;
 }
 

@@ -12,10 +12,15 @@ import { readWorkload, type Workload } from "./workload";
 
 /** One role's machine and its settings. */
 export interface NodePlan {
+  /** Cores. */
   readonly cores: Figure;
+  /** RAM, in GiB. */
   readonly ram: Figure;
+  /** Disk, in GiB. */
   readonly disk: Figure;
+  /** max_connections. */
   readonly maxConnections: Figure;
+  /** Settings of PostgreSQL and Citus. */
   readonly settings: PlannedSettings;
   /** For a machine of its own; {@link onSharedMachine} leaves it as it is, since nothing is written there. */
   readonly operatingSystem: OperatingSystemSettings;

@@ -12,6 +12,7 @@ export interface PlannedSetting {
   readonly value: string;
   /** When a change is in force. */
   readonly inForce: "restart" | "reload" | "connection" | "session";
+  /** Why it has that value. */
   readonly because: Because;
 }
 

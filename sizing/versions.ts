@@ -21,9 +21,9 @@ export const supportedVersions: readonly SupportedVersion[] = [
 
 /** The versions asked for; what is left out is taken as found on the hosts. */
 export interface AskedVersions {
-  /** PostgreSQL major, for example 17. */
+  /** PostgreSQL major, for example 17. @default - what is installed */
   readonly postgresVersion?: number;
-  /** Citus version with or without the patch number, for example "13.2" or "13.2.2". */
+  /** Citus version with or without the patch number, for example "13.2" or "13.2.2". @default - what is installed */
   readonly citusVersion?: string;
 }
 

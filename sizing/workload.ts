@@ -36,7 +36,7 @@ export interface ExpectedLoad extends GivenFigures {
   readonly growthPerYear?: Percent;
   /** How many years the shard count is to last. Range: 1 to 30. @default 3 */
   readonly planYears?: number;
-  /** Client sessions on the coordinator at the same time. Range: 1 to 100000. */
+  /** Client sessions on the coordinator at the same time. Range: 1 to 100000. @default - concurrentQueries */
   readonly peakClients?: number;
   /** Queries over all shards at the same time. Range: 1 to 100000. @default - the plan says how many are possible */
   readonly concurrentQueries?: number;
@@ -44,20 +44,24 @@ export interface ExpectedLoad extends GivenFigures {
 
 /** Many tenants, most queries concern one of them; today on one PostgreSQL server. */
 export interface SaasWorkload extends ExpectedLoad {
+  /** Chooses the rules. */
   readonly kind: "saas";
   /** The single server of today. */
   readonly oldServer: {
-    /** Range: 1 to 16384. */
+    /** Its cores. Range: 1 to 16384. */
     readonly cores: number;
+    /** Its RAM. */
     readonly ram: Size;
   };
-  /** Number of tenants. Fewer tenants than shards leave shards empty. */
+  /** Number of tenants. Fewer tenants than shards leave shards empty. @default - not checked */
   readonly tenants?: number;
+  /** Client sessions on the coordinator at the same time. Range: 1 to 100000. */
   readonly peakClients: number;
 }
 
 /** Large queries over all the data, which are to be faster than on the single server of today. */
 export interface AnalyticsWorkload extends ExpectedLoad {
+  /** Chooses the rules. */
   readonly kind: "analytics";
   /** How long a typical query takes on the single server. */
   readonly currentLatency: Duration;
@@ -67,20 +71,28 @@ export interface AnalyticsWorkload extends ExpectedLoad {
   readonly coresUsed?: number;
   /** The part of the data that queries read all the time. @default - all of `dataSize` */
   readonly workingSet?: Size;
-  /** What `EXPLAIN ANALYZE` says about the largest query: the sums of `Memory` and of `Disk` over its sorts and hashes. */
+  /** What `EXPLAIN ANALYZE` says about the largest query. @default - work_mem follows from RAM and connections alone */
   readonly explainAnalyze?: {
+    /** Sum of `Memory` over its sorts and hashes. @default - none */
     readonly memory?: Size;
+    /** Sum of `Disk` over its sorts and hashes. @default - none */
     readonly disk?: Size;
   };
+  /** Queries over all shards at the same time. Range: 1 to 100000. */
   readonly concurrentQueries: number;
 }
 
 /** The machines are given; the plan fills in the rest and checks it. */
 export interface CustomWorkload extends ExpectedLoad {
+  /** Chooses the rules. */
   readonly kind: "custom";
+  /** Number of workers. Range: 1 to 1024. */
   readonly workers: number;
+  /** Cores of each worker. Range: 1 to 1024. */
   readonly coresPerWorker: number;
+  /** RAM of each worker. From 1 GiB. */
   readonly ramPerWorker: Size;
+  /** Client sessions on the coordinator at the same time. Range: 1 to 100000. */
   readonly peakClients: number;
 }
 

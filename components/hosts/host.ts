@@ -50,11 +50,11 @@ export type Hosts = Readonly<Record<string, Host>>;
 export interface HostRequirements {
   /** Extensions that some database asks for, besides citus: each must be installable on every host. */
   readonly extensions: readonly string[];
-  /** PostgreSQL's major version; undefined takes what is installed. */
+  /** PostgreSQL's major version. @default - what is installed */
   readonly postgresVersion?: number;
-  /** Citus' version; undefined takes what is installed. */
+  /** Citus' version, such as "13.2". @default - what is installed */
   readonly citusVersion?: string;
-  /** Sizes of the machines, for targets that make them. Undefined where no workload is given. */
+  /** Sizes of the machines, for targets that make them, and settings of their operating systems. @default - no workload is given */
   readonly plan?: ClusterPlan;
 }
 

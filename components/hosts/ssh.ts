@@ -68,7 +68,7 @@ export interface SshHostTargetArgs {
    * without `install` and `firewall`; the rights for these three make the user root in effect, see examples/existing-hosts/README.md.
    */
   readonly user: string;
-  /** Private key without a passphrase, in OpenSSH's form or PEM of RSA or EC. Secret. Exactly one of this and `agent`. */
+  /** Private key without a passphrase, in OpenSSH's form or PEM of RSA or EC. Secret. Exactly one of this and `agent`. @default - `agent` is given */
   readonly privateKey?: pulumi.Input<string>;
   /** Log in with the keys of the agent at SSH_AUTH_SOCK of the machine that runs Pulumi. It is never forwarded. @default false */
   readonly agent?: boolean;

@@ -42,11 +42,11 @@ export interface SettingsArgs {
    * taking one out leaves them there. @default - every node that Citus knows; one that is added later is told by the next change or refresh
    */
   nodes?: pulumi.Input<ServerMap>;
-  /** Stable key of the one node that gets the settings; `connection` is its own. Not beside `nodes`, `database` or `role`. Changing it replaces the resource. */
+  /** Stable key of the one node that gets the settings; `connection` is its own. Not beside `nodes`, `database` or `role`. Changing it replaces the resource. @default - all nodes */
   node?: pulumi.Input<string>;
-  /** The database whose sessions get the settings (ALTER DATABASE … SET). Changing it replaces the resource. */
+  /** The database whose sessions get the settings (ALTER DATABASE … SET). Changing it replaces the resource. @default - all databases */
   database?: pulumi.Input<string>;
-  /** The role whose sessions get the settings (ALTER ROLE … SET), with `database` those in that database only. Changing it replaces the resource. */
+  /** The role whose sessions get the settings (ALTER ROLE … SET), with `database` those in that database only. Changing it replaces the resource. @default - all roles */
   role?: pulumi.Input<string>;
   /**
    * Settings by PostgreSQL's own names. Text is spelled as in postgresql.conf without quotes (`"5min"`), numbers are in the setting's own unit.

@@ -29,7 +29,7 @@ export interface Connection {
   readonly database: string;
   /** Role to connect as; node operations need a superuser. */
   readonly user: string;
-  /** Password, for SCRAM. Absent where a certificate is enough. */
+  /** Password, for SCRAM. Secret. @default - none: a certificate is enough */
   readonly password?: string;
   /** Certificates, PEM. */
   readonly tls: ConnectionTls;
@@ -47,9 +47,9 @@ export interface Connection {
 export interface ConnectionTls {
   /** Authorities that the server's certificate must come from. */
   readonly ca: string;
-  /** Client certificate, where the server asks for one. */
+  /** Client certificate, PEM, where the server asks for one. @default - none */
   readonly cert?: string;
-  /** Private key of the client certificate. */
+  /** Private key of the client certificate, PEM. Secret. @default - none */
   readonly key?: string;
   /** Name that the server's certificate must carry. @default - the host */
   readonly serverName?: string;

@@ -10,7 +10,7 @@ export interface SshLogin {
   readonly port?: number;
   /** Operating-system user to log in as. */
   readonly user: string;
-  /** Private key without a passphrase, in OpenSSH's form or PEM of RSA or EC. Secret. */
+  /** Private key without a passphrase, in OpenSSH's form or PEM of RSA or EC. Secret. @default - `agent` is given */
   readonly privateKey?: string;
   /** Log in with the keys of the agent at SSH_AUTH_SOCK of the machine that runs Pulumi. It is never forwarded. @default false */
   readonly agent?: boolean;
