@@ -14,6 +14,7 @@ import {
 const config = new pulumi.Config();
 const extensions = config.requireObject<string[]>("extensions");
 const databases = config.requireObject<string[]>("databases");
+const rebalance = config.requireBoolean("rebalance");
 const loginRoles = config.requireObject<string[]>("loginRoles");
 const postgresVersion = config.requireNumber("postgresVersion");
 const citusVersion = config.require("citusVersion");
@@ -26,6 +27,10 @@ const givenObject = <T extends object>(value: T) => given(value, Object.keys(val
 /** Servers on this machine. */
 function local(): HostTarget {
   const workerPorts = config.requireObject<number[]>("workerPorts");
+  // Their keys come from their ports, so that the same port twice would be one worker.
+  const twice = workerPorts.find((port, at) => workerPorts.indexOf(port) < at);
+  if (twice !== undefined)
+    throw new pulumi.RunError(`workerPorts: ${String(twice)} is there twice; each worker needs a port of its own`);
   return localHosts({
     folder: config.require("folder"),
     coordinator: { port: config.requireNumber("coordinatorPort") },
@@ -60,11 +65,11 @@ const cluster = new CitusCluster("citus", {
   databases: Object.fromEntries(
     databases.map((name) => [
       name,
-      { owner, extensions: Object.fromEntries(extensions.map((extension) => [extension, {}])) },
+      { owner, rebalance, extensions: Object.fromEntries(extensions.map((extension) => [extension, {}])) },
     ]),
   ),
   loginRoles,
-  postgresVersion: given(postgresVersion, postgresVersion > 0),
+  postgresVersion: given(postgresVersion, postgresVersion !== 0),
   citusVersion: given(citusVersion, citusVersion !== ""),
   clientNetworks: config.requireObject<string[]>("clientNetworks"),
 });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { ask } from "../support/demo-cluster";
 import { layRootStack, withProgram } from "../support/program";
 import { freePorts } from "../support/servers";
-import { requires, requiresDefaultUser } from "../support/tools";
+import { requires, requiresDefaultUser, tool } from "../support/tools";
 
 type Strings = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
@@ -21,6 +21,13 @@ describe("examples/stack", function () {
       await program.pulumi("config", "set", "folder", join(program.dataFolder, "pg"));
       await program.pulumi("config", "set", "coordinatorPort", String(coordinator));
       await program.pulumi("config", "set", "--path", "workerPorts[0]", String(one));
+
+      await program.pulumi("config", "set", "--path", "workerPorts[1]", String(one));
+      await program.pulumi("config", "set", "postgresVersion", "--", "-3");
+      assert.match((await program.attempt("preview")).output, new RegExp(`workerPorts: ${one} is there twice`));
+      await program.pulumi("config", "rm", "--path", "workerPorts[1]");
+      assert.match((await program.attempt("preview")).output, /postgresVersion: must be a supported .* got -3/);
+      await program.pulumi("config", "rm", "postgresVersion");
       await program.pulumi("up", "--yes");
       await program.pulumi("up", "--yes", "--expect-no-changes");
 
@@ -34,7 +41,12 @@ describe("examples/stack", function () {
       await program.pulumi("up", "--yes");
 
       await program.pulumi("config", "set", "--path", "workerPorts[1]", String(two));
-      assert.match(await program.pulumi("preview"), new RegExp(`adds worker "port-${two}"`));
+      // There is nothing to rebalance for a stand-in.
+      const hasShards = tool("citus").standIn !== true;
+      await program.pulumi("config", "set", "rebalance", String(hasShards));
+      const grown = await program.pulumi("preview");
+      assert.match(grown, new RegExp(`adds worker "port-${two}"`));
+      assert.equal(grown.includes("citus:Rebalance"), hasShards, grown);
       await program.pulumi("up", "--yes");
       assert.deepEqual(await program.output("nodes"), {
         coordinator: `127.0.0.1:${coordinator}`,
