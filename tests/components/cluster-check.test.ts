@@ -248,7 +248,7 @@ const tenPaths = [
 ];
 
 describe("CitusCluster, refusals", function () {
-  this.timeout(180_000);
+  this.timeout(600_000);
 
   it("tells ten mistakes at once in a preview, and registers nothing", async function () {
     requires(this, "cli", "tls", "command");

@@ -46,7 +46,7 @@ async function assertFinishes(stack: TestStack, formed: StackRun, ports: Ports, 
 }
 
 describe("CitusCluster, failing drains", function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
   before(function () {
     requires(this, "cli", "tls", "command", "realCitus");
   });

@@ -51,7 +51,7 @@ const program = (folder: string, ports: Ports) => () => {
 };
 
 describe("CitusCluster, forming", function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
   let formed: StackRun;
   let stack: TestStack;
   let logs: Readonly<Record<string, string>>;

@@ -17,7 +17,7 @@ function filesBelow(folder: string): string[] {
 describe("CitusCluster, secrets", () => {
   it("keeps every private key out of arguments, environments, output, logs and clear state", async function () {
     requires(this, "cli", "tls", "command", "citus");
-    this.timeout(300_000);
+    this.timeout(600_000);
     if (process.platform !== "linux") this.skip();
     const ports = await portsFor("a", "b");
     let folder = "";

@@ -32,7 +32,7 @@ interface Peer {
 describe("CitusCluster, TLS", () => {
   it("lets nodes, the operator and login roles in by their certificates, over TLS 1.3, and nobody else", async function () {
     requires(this, "cli", "tls", "command", "citus");
-    this.timeout(300_000);
+    this.timeout(600_000);
     const ports = await portsFor("a", "b");
     const all = [ports.coordinator, ...Object.values(ports.workers)];
     let folder = "";

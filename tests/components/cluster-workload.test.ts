@@ -15,7 +15,7 @@ const workload: Workload = {
 };
 
 describe("CitusCluster with a workload, on the engine", function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
 
   it("prints the plan with its reasons in a preview, and warns of what is written against its rules", async function () {
     requires(this, "cli", "tls", "command");

@@ -14,7 +14,7 @@ interface DemoRun {
 const folderOf = (output: string) => /Everything is in (\S+)/.exec(output)?.[1] ?? "";
 
 describe("npm run demo", function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
 
   /** Runs the demo; `watch` sees the output as it grows. */
   const demo = async (args: readonly string[], watch: (output: string, stop: () => void) => void = () => undefined) =>

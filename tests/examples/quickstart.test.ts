@@ -16,7 +16,7 @@ const screenLines = 40;
 type Strings = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
 describe("examples/quickstart", function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
 
   it("fits one screen", () => {
     const lines = readFileSync(join(example, "index.ts"), "utf8").trimEnd().split("\n");

@@ -11,7 +11,7 @@ type Strings = Readonly<Record<string, Readonly<Record<string, string>>>>;
 const workload = { coresPerWorker: "2", ramPerWorker: "8 GiB", dataSize: "20 GB", peakClients: "40", shardCount: "48" };
 
 describe("examples/stack", function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
 
   it("forms from configuration, takes a workload and another worker from it, and is destroyed", async function () {
     requires(this, "cli", "languageHost", "tls", "command", "citus");

@@ -12,7 +12,7 @@ import { requires, serversOf } from "../../support/tools";
 import { freePort } from "./test-host";
 
 describe("LocalHosts and NodeConfiguration on the real engine", function () {
-  this.timeout(180_000);
+  this.timeout(600_000);
 
   it("form once, change nothing the second time, reload or restart for a change, and stop on destroy", async function () {
     requires(this, "cli", "command", "postgres", "citus");
