@@ -4,7 +4,7 @@ import { describeProblems } from "../../../sizing/problem";
 import { operationError, PartialChangeError, quiet } from "./errors";
 import type { Context, Found, Kind } from "./kind";
 import { withClusterLock } from "./lock";
-import { engineLog, isAbandoned, type Log } from "./log";
+import { engineLog, isAbandoned, withLines, type Log } from "./log";
 import {
   changesOf,
   checkInputs,
@@ -63,7 +63,7 @@ export function provider<Inputs extends object, State extends object>(kind: Kind
     }
   };
 
-  return {
+  const operations: Provider = {
     check: (_olds: Properties, news: Properties) =>
       Promise.resolve({
         inputs: news,
@@ -145,6 +145,14 @@ export function provider<Inputs extends object, State extends object>(kind: Kind
           kind.delete(inputs, context, stateOf(kind, properties)),
         );
     },
+  };
+  return {
+    ...operations,
+    diff: (...args) => withLines(operations.diff(...args)),
+    create: (...args) => withLines(operations.create(...args)),
+    read: (...args) => withLines(operations.read(...args)),
+    update: (...args) => withLines(operations.update(...args)),
+    delete: (...args) => withLines(operations.delete(...args)),
   };
 }
 

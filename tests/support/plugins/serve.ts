@@ -1,7 +1,7 @@
 /** Serves the resources of one offline plugin to the engine: check, diff and secrets follow from their tables. */
 import { isDeepStrictEqual } from "node:util";
 import * as provider from "@pulumi/pulumi/provider";
-import { engineLog } from "../../../providers/dynamic/engine/log";
+import { engineLog, withLines } from "../../../providers/dynamic/engine/log";
 import {
   checkValues,
   isRefused,
@@ -48,7 +48,7 @@ export function pluginProvider({ name, version, resources }: Plugin): provider.P
   const counted = async <T>(operation: () => Promise<T>): Promise<T> => {
     running += 1;
     try {
-      return await operation();
+      return await withLines(operation());
     } finally {
       running -= 1;
     }
