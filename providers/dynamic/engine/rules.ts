@@ -1,8 +1,9 @@
 /** check and diff of every kind, from its field table. Pure: no network, no clock; unknown values of a preview are tolerated at any depth. */
 import { isDeepStrictEqual } from "node:util";
 import type { Problem } from "../../../sizing/problem";
+import { checkConnection } from "./connection-check";
 import type { Field, Kind } from "./kind";
-import { checkSshAddress, type SshAddress } from "./ssh";
+import type { Connection } from "./session";
 
 /** What the Node provider server receives for a value that a preview does not know (pulumi/pulumi sdk/nodejs/runtime/rpc.ts). */
 export const unknownValue = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
@@ -35,15 +36,13 @@ export function checkInputs<Inputs, State>(kind: Kind<Inputs, State>, inputs: Pr
   const isKnown = (names: readonly string[]) => !names.some((name) => isUnknown(inputs[name]));
   return [
     // A component checks arguments before it has a connection to give them.
-    ...("connection" in inputs && isKnown(all) ? tunnelProblems(kind.lock?.(known).tunnel) : []),
+    ...("connection" in inputs && isKnown(all) ? connectionProblems(kind.lock?.(known)) : []),
     ...(isKnown(kind.checkFrom ?? all) ? (kind.check?.(known) ?? []) : []),
   ];
 }
 
-const tunnelProblems = (tunnel: SshAddress | undefined): readonly Problem[] =>
-  tunnel === undefined
-    ? []
-    : checkSshAddress(tunnel).map(({ path, reason }) => ({ path: `connection.tunnel.${path}`, reason }));
+const connectionProblems = (connection: Connection | undefined): readonly Problem[] =>
+  connection === undefined ? [] : checkConnection(connection);
 
 function problemsOf(name: string, field: Field<unknown>, value: unknown): readonly Problem[] {
   if (field.check === undefined || isAbsent(value) || isUnknown(value)) return [];

@@ -2,6 +2,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { checkServerIdentity } from "node:tls";
 import { Client, DatabaseError, escapeLiteral } from "pg";
+import { describeProblems } from "../../../sizing/problem";
+import { checkConnection } from "./connection-check";
 import { SqlError, sqlError } from "./errors";
 import { compile, sql, type Sql } from "./sql";
 import { loginName, type SshAddress } from "./ssh";
@@ -224,6 +226,9 @@ export async function connectTo<T>(
   applicationName: string,
   use: (session: Session) => Promise<T>,
 ): Promise<T> {
+  const problems = checkConnection(connection);
+  // node-postgres would end the process seconds later, for some of them.
+  if (problems.length > 0) throw new Error(describeProblems(problems));
   const place = placeOf(connection);
   const pool = pools.get(place) ?? new ServerPool();
   pools.set(place, pool);
