@@ -9,6 +9,9 @@ import { delimiter, join } from "node:path";
  */
 export function run(command, args, { cwd, env = process.env, timeoutSeconds = 60, show = false, progress } = {}) {
   return new Promise((resolve) => {
+    // Before it starts: whoever sees it run may interrupt at once, and it would be left behind.
+    const interrupted = () => endGroup(child.pid, "SIGTERM");
+    process.once("SIGINT", interrupted).once("SIGTERM", interrupted);
     // A group of its own, so that the time limit also ends what the program has started.
     const child = spawn(command, args, { cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
     let output = "";
@@ -20,8 +23,6 @@ export function run(command, args, { cwd, env = process.env, timeoutSeconds = 60
     const start = Date.now();
     const ticker =
       progress && setInterval(() => progress(seconds(Date.now() - start), output), progressSeconds() * 1000);
-    const interrupted = () => endGroup(child.pid, "SIGTERM");
-    process.once("SIGINT", interrupted).once("SIGTERM", interrupted);
     const finish = (result) => {
       clearTimeout(timer);
       clearInterval(ticker);
