@@ -212,5 +212,7 @@ function loginRoleProblem(role: string): string | undefined {
   if (role === "postgres") return '"postgres" is the superuser, who logs in with the operator\'s certificate';
   if (role === "operator") return '"operator" is the name of the operator\'s certificate, which is the superuser';
   if (role.includes(":")) return `${JSON.stringify(role)} must not hold ":", which marks certificates of nodes`;
+  if (role.startsWith("/"))
+    return `${JSON.stringify(role)} must not begin with "/", which marks a pattern in pg_hba.conf`;
   return checkRoleName(role);
 }

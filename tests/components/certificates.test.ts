@@ -46,6 +46,7 @@ describe("checkCertificates", () => {
       { loginRoles: ["app", "operator"] },
       'loginRoles[1]: "operator" is the name of the operator\'s certificate, which is the superuser',
     ],
+    [{ loginRoles: ["/a"] }, 'loginRoles[0]: "/a" must not begin with "/", which marks a pattern in pg_hba.conf'],
     [{ loginRoles: ["node:a"] }, 'loginRoles[0]: "node:a" must not hold ":", which marks certificates of nodes'],
     [{ loginRoles: ["app", "app"] }, 'loginRoles[1]: "app" is there twice'],
     [{ loginRoles: [""] }, "loginRoles[0]: must not be empty"],

@@ -1,5 +1,6 @@
 /** check and diff of every kind, from its field table. Pure: no network, no clock; unknown values of a preview are tolerated at any depth. */
 import { isDeepStrictEqual } from "node:util";
+import { nearest } from "../../../sizing/nearest";
 import type { Problem } from "../../../sizing/problem";
 import { checkConnection } from "./connection-check";
 import type { Field, Kind } from "./kind";
@@ -27,7 +28,7 @@ export function checkInputs<Inputs, State>(kind: Kind<Inputs, State>, inputs: Pr
   const fields = fieldsOf(kind);
   const strange = Object.keys(inputs)
     .filter((name) => !name.startsWith("__") && name !== "logUrn" && !(name in kind.fields))
-    .map((name) => ({ path: name, reason: `is not an argument of ${kind.type}; leave it out` }));
+    .map((name) => ({ path: name, reason: strangeReason(name, kind) }));
   const ofFields = fields.flatMap(([name, field]) => problemsOf(name, field, inputs[name]));
   const problems = [...strange, ...ofFields];
   if (problems.length > 0) return problems;
@@ -43,6 +44,11 @@ export function checkInputs<Inputs, State>(kind: Kind<Inputs, State>, inputs: Pr
 
 const connectionProblems = (connection: Connection | undefined): readonly Problem[] =>
   connection === undefined ? [] : checkConnection(connection);
+
+function strangeReason<Inputs, State>(name: string, { type, fields }: Kind<Inputs, State>): string {
+  const meant = nearest(name, Object.keys(fields));
+  return `is not an argument of ${type}; ${meant === undefined ? "leave it out" : `did you mean "${meant}"?`}`;
+}
 
 function problemsOf(name: string, field: Field<unknown>, value: unknown): readonly Problem[] {
   if (field.check === undefined || isAbsent(value) || isUnknown(value)) return [];

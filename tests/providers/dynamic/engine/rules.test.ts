@@ -80,9 +80,12 @@ const checks: readonly {
     problems: ["labels: has an empty key"],
   },
   {
-    why: "an argument that does not exist is told",
-    inputs: { name: "a", sise: 1 },
-    problems: ["sise: is not an argument of Thing; leave it out"],
+    why: "an argument that does not exist is told, with the one that was meant",
+    inputs: { name: "a", sise: 1, strange: 1 },
+    problems: [
+      'sise: is not an argument of Thing; did you mean "size"?',
+      "strange: is not an argument of Thing; leave it out",
+    ],
   },
   {
     why: "what the engine adds is no argument",
