@@ -31,8 +31,8 @@ const layers: readonly { readonly name: string; readonly start: string; readonly
   { name: "sizing", start: "sizing/", imports: [] },
 ];
 
-// What "this argument is wrong" and "this name or setting is allowed" mean is the same everywhere.
-const sharedFiles = new Set(["sizing/problem", "sizing/names", "sizing/settings"]);
+// What "this argument is wrong", "that one was meant" and "this name or setting is allowed" mean is the same everywhere.
+const sharedFiles = new Set(["sizing/problem", "sizing/nearest", "sizing/names", "sizing/settings"]);
 
 const layerOf = (path: string) =>
   layers.find(({ start }) => [path, `${path}/`, `${path}.ts`].some((each) => each.startsWith(start)));
