@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { PulumiFn } from "@pulumi/pulumi/automation";
 import * as automation from "@pulumi/pulumi/automation";
+import { specialSecretSig, specialSigKey } from "@pulumi/pulumi/runtime/rpc";
 import { reportedErrors } from "./reported-errors";
 import { cacheFolder, toolPath } from "./tools";
 
@@ -66,6 +67,9 @@ type Operation = "preview" | "up" | "refresh" | "destroy";
 
 /** A stack in the hands of a test. Runs that fail reject, except those asked for with `failing`. */
 export class TestStack {
+  /** Nothing is left of it: the last run was a destroy that succeeded. */
+  isDestroyed = false;
+
   constructor(
     private readonly stack: automation.Stack,
     /** The project's folder: inside this repository, so that programs and providers find the packages. */
@@ -148,7 +152,8 @@ export class TestStack {
           await this.stack.preview({ ...shared, ...options });
           break;
         case "up":
-          outputs = (await this.stack.up({ ...shared, ...options })).outputs;
+          await this.stack.up({ ...shared, ...options });
+          outputs = outputsOf(this, events);
           break;
         case "refresh":
           await this.stack.refresh(shared);
@@ -157,7 +162,9 @@ export class TestStack {
           await this.stack.destroy(shared);
           break;
       }
+      this.isDestroyed = operation === "destroy";
     } catch (caught) {
+      this.isDestroyed = false;
       error = caught instanceof Error ? caught : new Error(String(caught));
     }
     return { stdout, stderr, output: `${stdout}${stderr}`, error, outputs, ...summary(operation, events) };
@@ -165,14 +172,32 @@ export class TestStack {
 }
 
 /** The state with its secrets in clear. */
-export function clearState({ workFolder, environment }: TestStack): string {
-  return execFileSync(toolPath("cli"), ["stack", "export", "--show-secrets", "--stack", "test"], {
+export const clearState = (stack: TestStack): string => inClear(stack, "export");
+
+function inClear({ workFolder, environment }: TestStack, ...what: readonly string[]): string {
+  return execFileSync(toolPath("cli"), ["stack", ...what, "--show-secrets", "--stack", "test"], {
     cwd: workFolder,
     env: { ...process.env, ...environment },
     encoding: "utf8",
     maxBuffer: 100_000_000,
   });
 }
+
+/** The program's outputs, as the engine told them; only where it masked a secret is the CLI started for them. */
+function outputsOf(stack: TestStack, events: readonly automation.EngineEvent[]): automation.OutputMap {
+  const last = events.filter(({ resOutputsEvent }) => resOutputsEvent?.metadata.type === "pulumi:pulumi:Stack").at(-1);
+  const told: Readonly<Record<string, unknown>> = last?.resOutputsEvent?.metadata.new?.outputs ?? {};
+  const hasSecret = JSON.stringify(told).includes(specialSecretSig);
+  const clear = hasSecret ? (JSON.parse(inClear(stack, "output", "--json")) as typeof told) : told;
+  return Object.fromEntries(
+    Object.entries(clear).map(([name, value]) => [name, { value, secret: isSecret(told[name]) }]),
+  );
+}
+
+const isSecret = (value: unknown) =>
+  typeof value === "object" &&
+  value !== null &&
+  Object.entries(value).some(([name, mark]) => name === specialSigKey && mark === specialSecretSig);
 
 /** What makes the CLI use the tools of this project, and that state. */
 export function engineEnvironment(stateFolder: string): Readonly<Record<string, string>> {
@@ -263,7 +288,7 @@ export async function withStack(
     const stack = await createStack(program(dataFolder), workFolder, dataFolder, options);
     await attempt(() => use(stack));
     if (errors.length > 0) await attempt(() => stack.unlock());
-    await attempt(() => stack.destroy());
+    if (!stack.isDestroyed) await attempt(() => stack.destroy());
     await attempt(() => endProcesses(stack));
   } catch (error) {
     errors.push(error);
@@ -306,6 +331,9 @@ async function createStack(
     pulumiCommand: await automation.PulumiCommand.get({ root: cacheFolder, skipVersionCheck: true }),
   });
   const stack = await automation.Stack.create("test", workspace);
+  // Asked for after every run, each with a start of the CLI of its own; tests take the outputs from the engine, and nothing from the history.
+  stack.info = () => Promise.resolve(undefined);
+  stack.outputs = () => Promise.resolve({});
   for (const [key, value] of Object.entries(config)) await stack.setConfig(key, { value });
   return new TestStack(stack, workFolder, dataFolder, variables);
 }
