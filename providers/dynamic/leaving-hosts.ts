@@ -32,9 +32,9 @@ export interface LeavingHostsArgs {
 type Inputs = Resolved<LeavingHostsArgs>;
 type Texts = Pick<Inputs, "hbaLines" | "allowed">;
 
-const listed = '"pulumi stack --show-urns" lists them, "pulumi state delete <urn>" takes one out';
-const next = `start it and run again; where it is gone for good, take this resource and those of the host out of the state: ${listed}`;
-const nextWhereLeaving = `it leaves all the same, but what is to be deleted on the host itself will fail: start it and run again; where it is gone for good, take the resources of the host out of the state: ${listed}`;
+const next = (resources: string) =>
+  `start it and run again; where it is gone for good, take ${resources} out of the state: "pulumi stack --show-urns" lists them, "pulumi state delete <urn>" takes one out`;
+const nextWhereLeaving = `it leaves all the same, but what is to be deleted on the host itself will fail: ${next("the resources of the host")}`;
 
 const reasonOf = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause));
 
@@ -127,7 +127,8 @@ export const leavingHosts: Kind<Inputs, object> = {
   read: (inputs, _context, state) => Promise.resolve(state && { inputs, state }),
   delete: async ({ hosts }) => {
     const problems = await unreachable(hosts);
-    if (problems.length > 0) throw new Error(`${problems.join("\n")}\nno host was changed; ${next}`);
+    if (problems.length > 0)
+      throw new Error(`${problems.join("\n")}\nno host was changed; ${next("this resource and those of the host")}`);
   },
 };
 
